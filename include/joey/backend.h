@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOEY_BACKEND_H
+#define JOEY_BACKEND_H
+
+/*
+ * The only door between what an operation means (src/runtime) and who carries it out: the host's own kernel
+ * (src/native), a fake for unit tests (tests/unit), a VM (a later folder).
+ *
+ * The pid an engine sees is always a host process, so kill, state, pid files and exit codes need no second path.
+ * A backend writes no state file: it fills c->state (pid, pid_start, cgroup, backend_data), the runtime saves.
+ * A NULL op means "not supported by this backend".
+ */
+
+#include "joey/container.h"
+
+/* Callbacks and options of one create. Strings and fds are borrowed. */
+struct joey_create {
+	const struct joey_config *config;
+	const char *bundle; /* absolute */
+	const char *rootfs; /* absolute */
+	bool run;	    /* create + start in one: the payload is executed before create returns */
+	bool no_pivot, no_new_keyring;
+	int console_sock;	/* connected AF_UNIX stream, or -EBADF */
+	int *ret_pty;		/* run in the foreground with a terminal: gets the master; else NULL */
+	int pidfd_sock;		/* connected, or -EBADF */
+	int notify_dir_fd;	/* directory that holds notify.sock, to be bound at /run/notify; or -EBADF */
+	unsigned preserve_fds;	/* 3 .. 3+n-1 stay open in the payload */
+	enum joey_cgroup_driver cgroup_driver;
+	bool rootless; /* euid != 0, or joey runs inside a user namespace */
+
+	/* Called while the container is being made; arg is the runtime's. Return < 0 with err set to abort. */
+	void *arg;
+	/* state has changed and must survive a SIGKILL of joey (before the cgroup is made, pid known). */
+	int (*save)(void *arg, struct joey_err *err);
+	/* namespaces and mounts exist, pivot not yet done: prestart and createRuntime hooks.  NULL when there are
+	 * none, so that no round trip is spent. */
+	int (*runtime_hooks)(void *arg, struct joey_err *err);
+};
+
+enum { JOEY_SIGNAL_ALL = 1 }; /* every process of the container, not just init */
+
+struct joey_query {
+	enum joey_status status;
+	pid_t pid; /* 0 when stopped */
+};
+
+struct joey_backend {
+	const char *name; /* stored in state.json */
+
+	/* State on entry: c locked, state dir made, c->state filled but for pid and cgroup.  On success the container
+	 * is "created" (or running, args->run).  On failure nothing is left: no process, mount, cgroup. Blocks for
+	 * hooks and slow mounts. */
+	int (*create)(struct joey_container *c, const struct joey_create *args, struct joey_err *err);
+
+	/* Locked, status created.  Returns when the payload is executed; an exec or startContainer hook failure is
+	 * returned as this call's error. */
+	int (*start)(struct joey_container *c, struct joey_err *err);
+
+	/* Not locked.  sig 0 probes. JOEY_EK_STATE "container not running" when there is nothing to signal. */
+	int (*signal)(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
+
+	/* Not locked, must not block. */
+	int (*query)(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
+
+	/* Waits for the end of init; only the process that created it (run). *ret_wstatus as waitpid(2). */
+	int (*wait)(struct joey_container *c, int *ret_wstatus, struct joey_err *err);
+
+	/* Kills whatever is left and removes everything the backend made, however far create got.  Bounded in time.
+	 * Needs no lock (delete --force on a stuck container). Idempotent. */
+	int (*destroy)(struct joey_container *c, struct joey_err *err);
+};
+
+/* By the name in a state file; NULL name: the default backend. src/runtime/backend.c */
+const struct joey_backend *joey_backend_by_name(const char *name);
+
+extern const struct joey_backend joey_native_backend;
+
+#endif

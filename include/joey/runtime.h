@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOEY_RUNTIME_H
+#define JOEY_RUNTIME_H
+
+/*
+ * What src/cli may ask for: one call per verb.  Each takes the lock it needs, checks the state table, calls the
+ * backend, saves, runs the host's hooks.
+ */
+
+#include "joey/backend.h"
+
+struct joey_runtime { /* global options */
+	const char *root; /* state root, absolute */
+	enum joey_cgroup_driver cgroup_driver;
+	bool rootless;
+};
+
+struct joey_create_opts {
+	const char *id, *bundle; /* bundle as given */
+	const char *pid_file, *console_socket, *pidfd_socket; /* NULL = none */
+	bool no_pivot, no_new_keyring;
+	unsigned preserve_fds;
+	/* run only */
+	bool detach, keep;
+};
+
+int joey_rt_create(const struct joey_runtime *rt, const struct joey_create_opts *o, struct joey_err *err);
+int joey_rt_start(const struct joey_runtime *rt, const char *id, struct joey_err *err);
+/* Foreground: *ret_exit is what joey should exit with (payload's status, 128+signal). */
+int joey_rt_run(const struct joey_runtime *rt, const struct joey_create_opts *o, int *ret_exit, struct joey_err *err);
+int joey_rt_kill(const struct joey_runtime *rt, const char *id, int sig, bool all, struct joey_err *err);
+int joey_rt_delete(const struct joey_runtime *rt, const char *id, bool force, struct joey_err *err);
+/* state document, heap, indent 2, ends without newline */
+int joey_rt_state(const struct joey_runtime *rt, const char *id, char **ret_json, struct joey_err *err);
+
+struct joey_list_entry {
+	char *id, *bundle, *created, *owner;
+	pid_t pid;
+	enum joey_status status;
+	char *json; /* the state object with owner, one line */
+};
+struct joey_list { struct joey_list_entry *v; size_t n; };
+int joey_rt_list(const struct joey_runtime *rt, struct joey_list *ret, struct joey_err *err);
+void joey_list_done(struct joey_list *l);
+
+/* src/runtime/lifecycle.c: which verbs are legal in which state, with runc's texts. */
+enum joey_op { JOEY_OP_START, JOEY_OP_KILL, JOEY_OP_DELETE, JOEY_OP_EXEC, JOEY_OP_PAUSE, JOEY_OP_RESUME, JOEY_OP_MAX };
+int joey_op_check(enum joey_op op, enum joey_status st, const char *id, struct joey_err *err);
+
+#endif
