@@ -63,11 +63,15 @@ build() {
 	local tmp=$dir.tmp start=$SECONDS
 	rm -rf "$tmp"
 	mkdir -p "$tmp"
-	deps_install mmdebstrap e2fsprogs cpio kmod xz-utils util-linux
+	deps_install mmdebstrap e2fsprogs patchelf cpio kmod xz-utils util-linux
 	fetch_uml "$tmp"
 	say "image: $SUITE root by mmdebstrap (a minute or two)"
 	make_root "$tmp/root"
 	make_initrd "$tmp/root" "$tmp/initrd"
+	# The user-mode kernel is built for a newer C library than the host's: it gets the image's own.
+	mkdir "$tmp/lib"
+	cp -L "$tmp"/root/usr/lib/x86_64-linux-gnu/{ld-linux-x86-64.so.2,libc.so.6} "$tmp/lib/"
+	patchelf --set-interpreter "$dir/lib/ld-linux-x86-64.so.2" --set-rpath "$dir/lib" "$tmp/linux.uml"
 	rm -rf "$tmp"/root/boot/* "$tmp"/root/lib/modules/*/kernel/{sound,drivers/gpu,drivers/media}
 	cp -r "$tmp"/uml.tmp/usr/lib/uml/modules/* "$tmp/root/usr/lib/modules/"
 	rm -rf "$tmp/uml.tmp"
