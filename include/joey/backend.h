@@ -18,13 +18,13 @@ struct joey_create {
 	const struct joey_config *config;
 	const char *bundle; /* absolute */
 	const char *rootfs; /* absolute */
-	bool run;	    /* create + start in one: the payload is executed before create returns */
+	bool run;           /* create + start in one: the payload is executed before create returns */
 	bool no_pivot, no_new_keyring;
-	int console_sock;	/* connected AF_UNIX stream, or -EBADF */
-	int *ret_pty;		/* run in the foreground with a terminal: gets the master; else NULL */
-	int pidfd_sock;		/* connected, or -EBADF */
-	int notify_dir_fd;	/* directory that holds notify.sock, to be bound at /run/notify; or -EBADF */
-	unsigned preserve_fds;	/* 3 .. 3+n-1 stay open in the payload */
+	int console_sock;      /* connected AF_UNIX stream, or -EBADF */
+	int *ret_pty;          /* run in the foreground with a terminal: gets the master; else NULL */
+	int pidfd_sock;        /* connected, or -EBADF */
+	int notify_dir_fd;     /* directory that holds notify.sock, to be bound at /run/notify; or -EBADF */
+	unsigned preserve_fds; /* 3 .. 3+n-1 stay open in the payload */
 	enum joey_cgroup_driver cgroup_driver;
 	bool rootless; /* euid != 0, or joey runs inside a user namespace */
 

@@ -28,8 +28,8 @@ struct joey_cgroup; /* opaque */
 /* What the state file keeps. */
 struct joey_cgroup_record {
 	enum joey_cgroup_driver driver;
-	char *path;    /* relative to the cgroup2 mount, begins with '/'; NULL when disabled */
-	bool created;  /* by joey */
+	char *path;     /* relative to the cgroup2 mount, begins with '/'; NULL when disabled */
+	bool created;   /* by joey */
 	uint64_t inode; /* of the directory, 0 = not known yet */
 };
 

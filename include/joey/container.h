@@ -35,14 +35,14 @@ const char *joey_status_to_string(enum joey_status st);
 /* What state.json holds. Strings are in the arena of the container. */
 struct joey_state {
 	char *id, *bundle, *rootfs, *oci_version;
-	char *backend;	       /* name of the backend that owns it */
-	char *created;	       /* RFC 3339 with nanoseconds, UTC */
+	char *backend; /* name of the backend that owns it */
+	char *created; /* RFC 3339 with nanoseconds, UTC */
 	uint32_t owner_uid;
-	bool creating;	       /* true until create has finished: a leftover of a killed create */
-	pid_t creator_pid;     /* of that create, for delete --force */
+	bool creating;     /* true until create has finished: a leftover of a killed create */
+	pid_t creator_pid; /* of that create, for delete --force */
 	uint64_t creator_start;
-	pid_t pid;	       /* init as the host sees it; 0 = not known yet */
-	uint64_t pid_start;    /* its start time, proc_pid_stat(5) field 22 */
+	pid_t pid;          /* init as the host sees it; 0 = not known yet */
+	uint64_t pid_start; /* its start time, proc_pid_stat(5) field 22 */
 	struct joey_cgroup_record cgroup;
 	struct joey_pairs annotations;
 	const struct joey_json *backend_data; /* the backend's own object; NULL if none */
@@ -51,8 +51,8 @@ struct joey_state {
 struct joey_container {
 	struct joey_arena arena; /* of everything below */
 	char *id;
-	int root_fd;  /* the --root directory */
-	int dir_fd;   /* the state directory; -EBADF in unit tests of the fake backend */
+	int root_fd; /* the --root directory */
+	int dir_fd;  /* the state directory; -EBADF in unit tests of the fake backend */
 	bool locked;
 	struct joey_state state;
 	struct joey_config *config; /* loaded on demand: joey_container_config() */

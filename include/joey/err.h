@@ -35,7 +35,10 @@ struct joey_err {
 	char *msg; /* heap, may be NULL when memory ran out: joey_err_text() copes */
 };
 
-#define JOEY_ERR_INIT { 0, JOEY_EK_OTHER, 0 }
+#define JOEY_ERR_INIT               \
+	{                           \
+		0, JOEY_EK_OTHER, 0 \
+	}
 
 /* "<text>: <errno text>".  Returns -errnum. */
 int joey_err_sys(struct joey_err *err, int errnum, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -27,14 +27,21 @@ struct joey_json {
 	union {
 		bool boolean;
 		const char *text; /* STRING and NUMBER */
-		struct { struct joey_json **v; size_t n; } array;
-		struct { const char **keys; struct joey_json **v; size_t n; } object;
+		struct {
+			struct joey_json **v;
+			size_t n;
+		} array;
+		struct {
+			const char **keys;
+			struct joey_json **v;
+			size_t n;
+		} object;
 	} u;
 };
 
 /* Error text: "<what>: <reason> at byte N". */
-int joey_json_parse(const char *text, size_t len, size_t max_bytes, struct joey_arena *arena,
-		    struct joey_json **ret, struct joey_err *err);
+int joey_json_parse(const char *text, size_t len, size_t max_bytes, struct joey_arena *arena, struct joey_json **ret,
+		    struct joey_err *err);
 
 /* NULL if o is NULL, not an object, has no such key, or the value is null. */
 const struct joey_json *joey_json_get(const struct joey_json *o, const char *key);

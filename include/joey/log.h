@@ -17,7 +17,7 @@ void joey_log_set_sink(joey_log_sink_fn sink, void *arg, enum joey_log_level max
 
 void joey_log(enum joey_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define joey_warn(...) joey_log(JOEY_LOG_WARNING, __VA_ARGS__)
+#define joey_warn(...)  joey_log(JOEY_LOG_WARNING, __VA_ARGS__)
 #define joey_debug(...) joey_log(JOEY_LOG_DEBUG, __VA_ARGS__)
 
 #endif

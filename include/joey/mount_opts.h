@@ -10,7 +10,10 @@
 #include "joey/util.h"
 
 /* One propagation change; the spec lets several follow each other. */
-struct joey_propagation { uint64_t type; bool recursive; }; /* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE */
+struct joey_propagation {
+	uint64_t type;
+	bool recursive;
+}; /* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE */
 
 struct joey_mount_opts {
 	bool bind, rbind;
@@ -18,13 +21,13 @@ struct joey_mount_opts {
 	bool tmpcopyup;
 	bool idmap, ridmap;
 	bool copy_symlink, src_nofollow, dest_nofollow; /* crun's options, sent by Podman */
-	uint64_t attr_set, attr_clear;	 /* MOUNT_ATTR_*, top mount */
+	uint64_t attr_set, attr_clear;                  /* MOUNT_ATTR_*, top mount */
 	uint64_t rattr_set, rattr_clear; /* MOUNT_ATTR_*, AT_RECURSIVE; atime changes have MOUNT_ATTR__ATIME in clear */
-	uint64_t sb_set, sb_clear;	 /* MS_SYNCHRONOUS, MS_DIRSYNC, MS_MANDLOCK, MS_LAZYTIME, MS_I_VERSION, MS_SILENT */
+	uint64_t sb_set, sb_clear; /* MS_SYNCHRONOUS, MS_DIRSYNC, MS_MANDLOCK, MS_LAZYTIME, MS_I_VERSION, MS_SILENT */
 	struct joey_propagation propagation[8];
 	size_t n_propagation;
 	struct joey_strlist data; /* unknown options: "key" or "key=value", in order */
-	char *idmap_text; /* crun's idmap=uids=..;gids=.. form, NULL if not used */
+	char *idmap_text;         /* crun's idmap=uids=..;gids=.. form, NULL if not used */
 };
 
 /*

@@ -14,16 +14,33 @@
 #include "joey/err.h"
 #include "joey/util.h"
 
-#define JOEY_OCI_VERSION "1.3.0"
+#define JOEY_OCI_VERSION      "1.3.0"
 #define JOEY_CONFIG_MAX_BYTES (16u << 20)
 
-struct joey_opt_u64 { bool set; uint64_t v; };
-struct joey_opt_i64 { bool set; int64_t v; };
-struct joey_opt_u32 { bool set; uint32_t v; };
-struct joey_opt_bool { bool set; bool v; };
+struct joey_opt_u64 {
+	bool set;
+	uint64_t v;
+};
+struct joey_opt_i64 {
+	bool set;
+	int64_t v;
+};
+struct joey_opt_u32 {
+	bool set;
+	uint32_t v;
+};
+struct joey_opt_bool {
+	bool set;
+	bool v;
+};
 
-struct joey_pair { char *key, *value; };
-struct joey_pairs { struct joey_pair *v; size_t n; };
+struct joey_pair {
+	char *key, *value;
+};
+struct joey_pairs {
+	struct joey_pair *v;
+	size_t n;
+};
 
 /* ---- process (spec: config.md, process) ------------------------------------------------------------- */
 
@@ -38,16 +55,21 @@ struct joey_caps { /* bit N = capability number N; names unknown to libcap were 
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 };
 
-struct joey_rlimit { int resource; uint64_t soft, hard; }; /* resource: RLIMIT_* */
+struct joey_rlimit {
+	int resource;
+	uint64_t soft, hard;
+}; /* resource: RLIMIT_* */
 
-struct joey_scheduler { /* sched_setattr(2) */
+struct joey_scheduler {  /* sched_setattr(2) */
 	uint32_t policy; /* SCHED_* */
 	uint64_t flags;  /* SCHED_FLAG_* */
 	int32_t nice, priority;
 	uint64_t runtime, deadline, period; /* ns */
 };
 
-struct joey_io_priority { int class, priority; }; /* class RT/BE/IDLE = 1/2/3 */
+struct joey_io_priority {
+	int class, priority;
+}; /* class RT/BE/IDLE = 1/2/3 */
 
 struct joey_process {
 	bool terminal;
@@ -70,8 +92,13 @@ struct joey_process {
 
 /* ---- mounts ------------------------------------------------------------------------------------------- */
 
-struct joey_idmap { uint32_t container_id, host_id, size; };
-struct joey_idmaps { struct joey_idmap *v; size_t n; };
+struct joey_idmap {
+	uint32_t container_id, host_id, size;
+};
+struct joey_idmaps {
+	struct joey_idmap *v;
+	size_t n;
+};
 
 struct joey_mount {
 	char *destination, *type, *source; /* type, source may be NULL */
@@ -99,7 +126,10 @@ struct joey_hook {
 	bool has_env;
 	uint32_t timeout; /* seconds, 0 = none */
 };
-struct joey_hooks { struct joey_hook *v; size_t n; };
+struct joey_hooks {
+	struct joey_hook *v;
+	size_t n;
+};
 
 const char *joey_hook_kind_to_string(enum joey_hook_kind kind); /* "prestart", ... */
 
@@ -117,7 +147,10 @@ enum joey_ns {
 	JOEY_NS_MAX,
 };
 
-struct joey_ns_entry { bool present; char *path; }; /* present && !path: new namespace */
+struct joey_ns_entry {
+	bool present;
+	char *path;
+}; /* present && !path: new namespace */
 
 struct joey_device {
 	char *path;
@@ -129,19 +162,34 @@ struct joey_device {
 
 struct joey_device_rule {
 	bool allow;
-	char type; /* 'a', 'b', 'c' */
+	char type;            /* 'a', 'b', 'c' */
 	int64_t major, minor; /* -1 = any */
-	unsigned access; /* JOEY_DEV_* */
+	unsigned access;      /* JOEY_DEV_* */
 };
-#define JOEY_DEV_READ 1u
+#define JOEY_DEV_READ  1u
 #define JOEY_DEV_WRITE 2u
 #define JOEY_DEV_MKNOD 4u
 
-struct joey_throttle { uint32_t major, minor; uint64_t rate; };
-struct joey_throttles { struct joey_throttle *v; size_t n; };
-struct joey_weight_device { uint32_t major, minor; struct joey_opt_u32 weight, leaf_weight; };
-struct joey_hugepage_limit { char *page_size; uint64_t limit; };
-struct joey_rdma { char *device; struct joey_opt_u32 hca_handles, hca_objects; };
+struct joey_throttle {
+	uint32_t major, minor;
+	uint64_t rate;
+};
+struct joey_throttles {
+	struct joey_throttle *v;
+	size_t n;
+};
+struct joey_weight_device {
+	uint32_t major, minor;
+	struct joey_opt_u32 weight, leaf_weight;
+};
+struct joey_hugepage_limit {
+	char *page_size;
+	uint64_t limit;
+};
+struct joey_rdma {
+	char *device;
+	struct joey_opt_u32 hca_handles, hca_objects;
+};
 
 struct joey_resources { /* absent fields: not set */
 	struct joey_device_rule *devices;
@@ -165,14 +213,21 @@ struct joey_resources { /* absent fields: not set */
 	} block_io;
 	struct joey_hugepage_limit *hugepage;
 	size_t n_hugepage;
-	struct { struct joey_opt_u32 class_id; size_t n_priorities; } network;
+	struct {
+		struct joey_opt_u32 class_id;
+		size_t n_priorities;
+	} network;
 	struct joey_rdma *rdma;
 	size_t n_rdma;
 	struct joey_pairs unified;
 };
 
 /* seccomp: values as libseccomp and the kernel define them */
-struct joey_seccomp_arg { uint32_t index; uint64_t value, value_two; int op; }; /* op: enum scmp_compare */
+struct joey_seccomp_arg {
+	uint32_t index;
+	uint64_t value, value_two;
+	int op;
+}; /* op: enum scmp_compare */
 struct joey_seccomp_rule {
 	struct joey_strlist names;
 	uint32_t action; /* SCMP_ACT_* with the errno/trace value merged in */
@@ -181,7 +236,7 @@ struct joey_seccomp_rule {
 };
 struct joey_seccomp {
 	uint32_t default_action; /* SCMP_ACT_* with errno merged in */
-	uint32_t *archs;	 /* SCMP_ARCH_* tokens */
+	uint32_t *archs;         /* SCMP_ARCH_* tokens */
 	size_t n_archs;
 	uint64_t filter_flags; /* SECCOMP_FILTER_FLAG_* asked for in "flags" (TSYNC dropped) */
 	bool flags_given;      /* "flags" was present, even if [] */
@@ -192,7 +247,9 @@ struct joey_seccomp {
 	bool fail_unknown_syscall; /* annotation run.oci.seccomp_fail_unknown_syscall */
 };
 
-struct joey_net_device { char *host_name, *name; }; /* name: never NULL (defaults to host_name) */
+struct joey_net_device {
+	char *host_name, *name;
+}; /* name: never NULL (defaults to host_name) */
 
 struct joey_intel_rdt {
 	char *clos_id;
@@ -201,9 +258,17 @@ struct joey_intel_rdt {
 	bool enable_monitoring;
 };
 
-struct joey_memory_policy { int mode; unsigned flags; char *nodes; }; /* MPOL_*, MPOL_F_*, nodelist text */
+struct joey_memory_policy {
+	int mode;
+	unsigned flags;
+	char *nodes;
+}; /* MPOL_*, MPOL_F_*, nodelist text */
 
-struct joey_time_offset { bool set; int64_t secs; uint32_t nanosecs; };
+struct joey_time_offset {
+	bool set;
+	int64_t secs;
+	uint32_t nanosecs;
+};
 
 struct joey_vm { /* OCI "vm" object; kept for the sandbox backend */
 	char *hypervisor_path, *kernel_path, *kernel_initrd, *image_path, *image_format;
@@ -232,13 +297,13 @@ struct joey_config {
 	size_t n_devices;
 	struct joey_net_device *net_devices;
 	size_t n_net_devices;
-	char *cgroups_path; /* NULL = not given */
+	char *cgroups_path;               /* NULL = not given */
 	struct joey_resources *resources; /* never NULL; may be empty */
 	struct joey_intel_rdt *intel_rdt;
 	struct joey_memory_policy *memory_policy;
-	struct joey_pairs sysctl; /* keys with '/' separators, ready for openat under /proc/sys */
+	struct joey_pairs sysctl;     /* keys with '/' separators, ready for openat under /proc/sys */
 	struct joey_seccomp *seccomp; /* NULL when absent or the empty object */
-	uint64_t rootfs_propagation; /* MS_SHARED... | MS_REC, 0 = not given */
+	uint64_t rootfs_propagation;  /* MS_SHARED... | MS_REC, 0 = not given */
 	struct joey_strlist masked_paths, readonly_paths;
 	char *mount_label;
 	struct joey_opt_u64 personality; /* PER_LINUX or PER_LINUX32 */

@@ -9,14 +9,14 @@
 
 #include "joey/backend.h"
 
-struct joey_runtime { /* global options */
+struct joey_runtime {     /* global options */
 	const char *root; /* state root, absolute */
 	enum joey_cgroup_driver cgroup_driver;
 	bool rootless;
 };
 
 struct joey_create_opts {
-	const char *id, *bundle; /* bundle as given */
+	const char *id, *bundle;                              /* bundle as given */
 	const char *pid_file, *console_socket, *pidfd_socket; /* NULL = none */
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds;
@@ -39,7 +39,10 @@ struct joey_list_entry {
 	enum joey_status status;
 	char *json; /* the state object with owner, one line */
 };
-struct joey_list { struct joey_list_entry *v; size_t n; };
+struct joey_list {
+	struct joey_list_entry *v;
+	size_t n;
+};
 int joey_rt_list(const struct joey_runtime *rt, struct joey_list *ret, struct joey_err *err);
 void joey_list_done(struct joey_list *l);
 

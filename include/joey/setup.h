@@ -18,8 +18,8 @@
 
 #include <linux/filter.h>
 
-#include "joey/oci.h"
 #include "joey/mount_opts.h"
+#include "joey/oci.h"
 
 enum joey_phase {
 	JOEY_PHASE_MOUNTS = 0, /* namespaces are entered; ends before createRuntime/createContainer hooks */
@@ -32,7 +32,7 @@ enum joey_phase {
 struct joey_seccomp_prog {
 	struct sock_fprog prog;
 	unsigned flags; /* SECCOMP_FILTER_FLAG_* for seccomp(2) */
-	bool notify;	/* a listener fd will be made */
+	bool notify;    /* a listener fd will be made */
 };
 
 /* Requests that need the parent (host mount namespace, host privilege). Only used when in_userns. */
@@ -50,31 +50,31 @@ struct joey_setup {
 	const struct joey_process *process;
 	const char *id;
 	const char *bundle, *rootfs; /* absolute; for texts and for opening before the rootfs fd exists */
-	bool in_userns;		     /* the container's user namespace is not joey's */
-	bool rootless;		     /* joey itself has no privilege on the host */
+	bool in_userns;              /* the container's user namespace is not joey's */
+	bool rootless;               /* joey itself has no privilege on the host */
 	bool no_pivot, no_new_keyring;
-	bool exec_only;		     /* this is an exec into a running container: only JOEY_PHASE_EXEC */
-	int bundle_fd;		     /* O_PATH: relative bind sources start here */
-	int host_root_fd;	     /* O_PATH of joey's "/": absolute bind sources start here */
-	int rootfs_fd;		     /* O_PATH|O_DIRECTORY of rootfs on the host, verified to be the resolved path */
-	int devnull_fd;		     /* O_PATH of the host's /dev/null, verified to be char 1:3 */
-	int cgroup_fd;		     /* container's cgroup directory or -EBADF */
-	int console_sock;	     /* where the pty master goes, or -EBADF */
-	int pty_to_parent;	     /* socket for the master in a foreground run with terminal, or -EBADF */
-	int notify_dir_fd;	     /* bound on /run/notify, or -EBADF */
-	unsigned preserve_fds;	     /* 3 .. 3+n-1 survive the exec */
+	bool exec_only;        /* this is an exec into a running container: only JOEY_PHASE_EXEC */
+	int bundle_fd;         /* O_PATH: relative bind sources start here */
+	int host_root_fd;      /* O_PATH of joey's "/": absolute bind sources start here */
+	int rootfs_fd;         /* O_PATH|O_DIRECTORY of rootfs on the host, verified to be the resolved path */
+	int devnull_fd;        /* O_PATH of the host's /dev/null, verified to be char 1:3 */
+	int cgroup_fd;         /* container's cgroup directory or -EBADF */
+	int console_sock;      /* where the pty master goes, or -EBADF */
+	int pty_to_parent;     /* socket for the master in a foreground run with terminal, or -EBADF */
+	int notify_dir_fd;     /* bound on /run/notify, or -EBADF */
+	unsigned preserve_fds; /* 3 .. 3+n-1 survive the exec */
 	struct joey_seccomp_prog *seccomp; /* NULL: none */
 	struct joey_setup_parent parent;
 
 	/* made by the steps */
-	int root_fd;	  /* O_PATH of the container's root as mounted by us; "/" after the pivot */
-	int proc_fd;	  /* private detached procfs of the container's pid namespace, opened on demand */
-	int masked_dir_fd; /* detached read-only empty tmpfs */
-	int exec_fd;	  /* O_PATH of the program, found by resolve_executable; -EBADF before */
-	char *exec_path;  /* as it is given to execve */
-	char **envp;	  /* final environment (heap) */
+	int root_fd;               /* O_PATH of the container's root as mounted by us; "/" after the pivot */
+	int proc_fd;               /* private detached procfs of the container's pid namespace, opened on demand */
+	int masked_dir_fd;         /* detached read-only empty tmpfs */
+	int exec_fd;               /* O_PATH of the program, found by resolve_executable; -EBADF before */
+	char *exec_path;           /* as it is given to execve */
+	char **envp;               /* final environment (heap) */
 	bool *mount_readonly_late; /* per config mount: to be made read-only in PIVOT phase (heap, n_mounts) */
-	int *mount_fds;		   /* per config mount: O_PATH of the mount where kept for later, else -EBADF (heap) */
+	int *mount_fds;            /* per config mount: O_PATH of the mount where kept for later, else -EBADF (heap) */
 };
 
 /* All fds -EBADF, everything else zero. */

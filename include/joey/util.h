@@ -35,7 +35,7 @@ static inline void joey_closep(int *fd)
 	joey_close(*fd);
 }
 
-#define autofree __attribute__((cleanup(joey_freep)))
+#define autofree  __attribute__((cleanup(joey_freep)))
 #define autoclose __attribute__((cleanup(joey_closep)))
 
 static inline int joey_take_fd(int *fd)
@@ -45,12 +45,12 @@ static inline int joey_take_fd(int *fd)
 	return r;
 }
 
-#define joey_take_ptr(p)                      \
-	({                                    \
-		__typeof__(p) *_pp = &(p);    \
-		__typeof__(p) _v = *_pp;      \
-		*_pp = NULL;                  \
-		_v;                           \
+#define joey_take_ptr(p)                   \
+	({                                 \
+		__typeof__(p) *_pp = &(p); \
+		__typeof__(p) _v = *_pp;   \
+		*_pp = NULL;               \
+		_v;                        \
 	})
 
 /* ---- arena: everything parsed from one document, freed at once ------------------------------------ */
@@ -59,7 +59,10 @@ struct joey_arena {
 	struct joey_arena_block *blocks;
 };
 
-#define JOEY_ARENA_INIT { NULL }
+#define JOEY_ARENA_INIT \
+	{               \
+		NULL    \
+	}
 
 /* Zeroed, aligned for any type; NULL when memory ran out. */
 void *joey_arena_alloc(struct joey_arena *a, size_t size);
@@ -78,7 +81,10 @@ struct joey_str {
 	bool failed;
 };
 
-#define JOEY_STR_INIT { NULL, 0, 0, false }
+#define JOEY_STR_INIT             \
+	{                         \
+		NULL, 0, 0, false \
+	}
 
 void joey_str_add(struct joey_str *s, const char *text);
 void joey_str_addn(struct joey_str *s, const char *bytes, size_t n);
@@ -100,7 +106,10 @@ static inline bool joey_startswith(const char *s, const char *prefix)
 }
 
 /* A list of strings as it comes from config: v[n] is NULL; v may be NULL when n == 0. */
-struct joey_strlist { char **v; size_t n; };
+struct joey_strlist {
+	char **v;
+	size_t n;
+};
 
 /* ---- parsing: whole string must match; no white space, no sign for unsigned, no octal --------------- */
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Identity and end of processes. A pid alone names nothing: it is reused; pid + start time does. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "joey/util.h"
+
+int joey_proc_stat(pid_t pid, uint64_t *ret_starttime, char *ret_state)
+{
+	char path[48], buf[1024], *p, *end;
+	autoclose int fd = -EBADF;
+	unsigned field;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	do
+		n = read(fd, buf, sizeof(buf) - 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+
+	/* "pid (comm) S ...": comm is the process's own choice and may hold anything, so start at the last ')'. */
+	p = strrchr(buf, ')');
+	if (!p || p[1] != ' ' || !p[2])
+		return -EPROTO;
+	p += 2;
+	if (ret_state)
+		*ret_state = *p;
+	for (field = 3; field < 22; field++) {
+		p = strchr(p, ' ');
+		if (!p)
+			return -EPROTO;
+		p++;
+	}
+	end = strchr(p, ' ');
+	if (!end)
+		return -EPROTO;
+	*end = '\0';
+	return joey_parse_u64(p, ret_starttime);
+}
+
+int joey_wait_pid(pid_t pid, int *ret_wstatus)
+{
+	pid_t r;
+
+	do
+		r = waitpid(pid, ret_wstatus, 0);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}

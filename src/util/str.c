@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Growing string. After a failed append everything else is a no-op, so callers check once, at joey_str_take(). */
+#include <string.h>
+
+#include "joey/util.h"
+
+static bool reserve(struct joey_str *s, size_t extra)
+{
+	size_t need, cap;
+	char *p;
+
+	if (s->failed)
+		return false;
+	if (__builtin_add_overflow(s->len, extra, &need) || __builtin_add_overflow(need, 1, &need) ||
+	    need > SIZE_MAX / 2)
+		goto fail;
+	if (need <= s->cap)
+		return true;
+	for (cap = s->cap ? s->cap : 128; cap < need; cap *= 2)
+		;
+	p = realloc(s->buf, cap);
+	if (!p)
+		goto fail;
+	s->buf = p;
+	s->cap = cap;
+	return true;
+fail:
+	s->failed = true;
+	return false;
+}
+
+void joey_str_addn(struct joey_str *s, const char *bytes, size_t n)
+{
+	if (!reserve(s, n))
+		return;
+	memcpy(s->buf + s->len, bytes, n);
+	s->len += n;
+	s->buf[s->len] = '\0';
+}
+
+void joey_str_add(struct joey_str *s, const char *text)
+{
+	joey_str_addn(s, text, strlen(text));
+}
+
+void joey_str_vprintf(struct joey_str *s, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (n < 0) {
+		s->failed = true;
+		return;
+	}
+	if (!reserve(s, (size_t)n))
+		return;
+	vsnprintf(s->buf + s->len, (size_t)n + 1, fmt, ap);
+	s->len += (size_t)n;
+}
+
+void joey_str_printf(struct joey_str *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	joey_str_vprintf(s, fmt, ap);
+	va_end(ap);
+}
+
+char *joey_str_take(struct joey_str *s)
+{
+	char *p = NULL;
+
+	if (!s->failed && (s->buf || reserve(s, 0))) {
+		p = s->buf;
+		p[s->len] = '\0';
+		s->buf = NULL;
+	}
+	joey_str_done(s);
+	return p;
+}
+
+void joey_str_done(struct joey_str *s)
+{
+	free(s->buf);
+	*s = (struct joey_str)JOEY_STR_INIT;
+}
