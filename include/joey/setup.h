@@ -73,6 +73,7 @@ struct joey_setup {
 	int exec_fd;               /* O_PATH of the program, found by resolve_executable; -EBADF before */
 	char *exec_path;           /* as it is given to execve */
 	char **envp;               /* final environment (heap) */
+	bool cwd_done;	  /* step_chdir succeeded as the first user; else it is tried again as the final one */
 	bool *mount_readonly_late; /* per config mount: to be made read-only in PIVOT phase (heap, n_mounts) */
 	int *mount_fds;            /* per config mount: O_PATH of the mount where kept for later, else -EBADF (heap) */
 };
@@ -105,6 +106,9 @@ int joey_mount_source_open(const struct joey_mount *m, int host_root_fd, int bun
 
 /* prlimit(2) of all of p->rlimits on pid. */
 int joey_rlimits_apply(pid_t pid, const struct joey_process *p, struct joey_err *err);
+
+/* CPU affinity of pid: a cpu list ("0-3,8"), or every CPU when cpus is NULL (the kernel keeps it within the cpuset). */
+int joey_cpu_affinity_apply(pid_t pid, const char *cpus, struct joey_err *err);
 
 /* /proc/PID/oom_score_adj through an fd of the host's /proc. */
 int joey_oom_score_adj_apply(int host_proc_fd, pid_t pid, int64_t value, struct joey_err *err);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOEY_LINUX_INTERNAL_H
+#define JOEY_LINUX_INTERNAL_H
+
+/* Private to src/linux.  Two sections: the file system half and the process half; steps.c owns the order. */
+
+#include "joey/setup.h"
+
+/* ======== mounts: rootfs.c, mount*.c, inroot.c, devices.c, paths_ro.c ======================================== */
+
+/* ======== process: everything else =========================================================================== */
+
+/* procfs.c */
+int step_procfs(struct joey_setup *s, struct joey_err *err);
+/* A file of this thread's directory in the private procfs ("attr/exec"); verified to be procfs, no links, no mounts.
+ * Returns the fd or -errno. */
+int procfs_open_self(struct joey_setup *s, const char *name, int flags);
+/* fstatfs(2) says that fd is on the given file system. */
+bool fd_is_on(int fd, uint64_t magic);
+
+/* root_fd of the container's "/", opened on demand (an exec has not made one). */
+int setup_root_fd(struct joey_setup *s, struct joey_err *err);
+
+/* session.c, terminal.c */
+int step_session(struct joey_setup *s, struct joey_err *err);
+bool wants_terminal(const struct joey_setup *s);
+int step_terminal(struct joey_setup *s, struct joey_err *err);
+
+/* keyring.c */
+bool wants_keyring(const struct joey_setup *s);
+int step_keyring(struct joey_setup *s, struct joey_err *err);
+
+/* netns.c */
+bool wants_loopback(const struct joey_setup *s);
+int step_loopback(struct joey_setup *s, struct joey_err *err);
+
+/* uts.c */
+bool wants_hostname(const struct joey_setup *s);
+int step_hostname(struct joey_setup *s, struct joey_err *err);
+bool wants_domainname(const struct joey_setup *s);
+int step_domainname(struct joey_setup *s, struct joey_err *err);
+
+/* lsm.c */
+bool wants_apparmor(const struct joey_setup *s);
+int step_apparmor(struct joey_setup *s, struct joey_err *err);
+bool wants_selinux(const struct joey_setup *s);
+int step_selinux(struct joey_setup *s, struct joey_err *err);
+/* The label of keys made from now on; "" resets. */
+int lsm_set_keycreate(struct joey_setup *s, const char *label, struct joey_err *err);
+
+/* sysctl.c */
+bool wants_sysctl(const struct joey_setup *s);
+int step_sysctl(struct joey_setup *s, struct joey_err *err);
+/* Relative, no empty, "." or ".." component, no control byte. */
+bool sysctl_key_is_safe(const char *key);
+
+/* sched.c */
+bool wants_scheduler(const struct joey_setup *s);
+int step_scheduler(struct joey_setup *s, struct joey_err *err);
+bool wants_io_priority(const struct joey_setup *s);
+int step_io_priority(struct joey_setup *s, struct joey_err *err);
+bool wants_personality(const struct joey_setup *s);
+int step_personality(struct joey_setup *s, struct joey_err *err);
+bool wants_memory_policy(const struct joey_setup *s);
+int step_memory_policy(struct joey_setup *s, struct joey_err *err);
+/* "0-3,8" into a zeroed bit map of n_bits; *ret_top is one above the highest bit. -EINVAL, -ERANGE. */
+int bitlist_parse(const char *text, unsigned long *map, unsigned n_bits, unsigned *ret_top);
+
+/* creds.c */
+bool wants_no_new_privs(const struct joey_setup *s);
+int step_no_new_privs(struct joey_setup *s, struct joey_err *err);
+int step_chdir(struct joey_setup *s, struct joey_err *err);
+int step_credentials(struct joey_setup *s, struct joey_err *err);
+
+/* caps.c: the three moments at which capabilities change (creds.c, seccomp_load.c) */
+struct caps_set {
+	uint64_t effective, permitted, inheritable;
+};
+int caps_get(struct caps_set *ret);
+int caps_set(const struct caps_set *c);
+/* What the payload is to have, given what this process has now. */
+void caps_final(const struct joey_process *p, const struct caps_set *now, struct caps_set *ret);
+int caps_drop_bounding(const struct joey_process *p, struct joey_err *err);
+void caps_raise_ambient(const struct joey_process *p, const struct caps_set *final);
+
+/* user.c */
+int step_environment(struct joey_setup *s, struct joey_err *err);
+/* Home directory of uid in the text of a passwd file: points into text (not terminated). false: none. */
+bool passwd_find_home(const char *text, size_t len, uint32_t uid, const char **ret_home, size_t *ret_len);
+
+/* exec.c */
+int step_resolve_executable(struct joey_setup *s, struct joey_err *err);
+/* What an exec does that a new container does in the earlier phases: keyring, terminal, labels, scheduling. */
+bool wants_exec_prepare(const struct joey_setup *s);
+int step_exec_prepare(struct joey_setup *s, struct joey_err *err);
+
+/* seccomp_load.c */
+bool wants_seccomp_late(const struct joey_setup *s);
+int step_seccomp_late(struct joey_setup *s, struct joey_err *err);
+
+/* seccomp.c, seccomp_tail.c, seccomp_cache.c: one heap block, so that a cache file is read into place. */
+struct seccomp_file { /* also the format of a cache file, native byte order */
+	char magic[8];
+	uint32_t version, n_insns;
+	uint32_t flags, notify;
+	uint8_t digest[32]; /* of everything with this field zero */
+	uint32_t reserved[2];
+	struct sock_filter insns[];
+};
+struct seccomp_block {
+	struct joey_seccomp_prog prog;
+	struct seccomp_file file;
+};
+enum { SECCOMP_TAIL_MAX = 160 };
+struct seccomp_block *seccomp_block_new(size_t n_insns);
+/* Points prog into file. */
+void seccomp_block_seal(struct seccomp_block *b);
+/* Instructions that answer ENOSYS to calls newer than the profile; returns how many (0: none wanted). */
+int seccomp_tail(const struct joey_seccomp *profile, struct sock_filter out[SECCOMP_TAIL_MAX]);
+/* Name of the cache file: hex, NUL-terminated. */
+void seccomp_cache_key(const struct joey_seccomp *profile, char ret[65]);
+/* A verified entry or -errno (-ENOENT: none; -EBADMSG, -EPERM: refused). */
+int seccomp_cache_get(int dir_fd, const char *key, struct seccomp_block **ret);
+void seccomp_cache_put(int dir_fd, const char *key, struct seccomp_block *b);
+
+/* intelrdt.c: the same with the resctrl root given, for tests. */
+int intelrdt_apply_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, pid_t pid, bool *ret_created,
+		      struct joey_err *err);
+int intelrdt_remove_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, bool created,
+		       struct joey_err *err);
+
+#endif
