@@ -72,7 +72,9 @@ int joey_container_new(int root_fd, const char *id, struct joey_container **ret,
  * A directory without state.json (killed create) loads only if allow_partial; then state.creating is true. */
 int joey_container_load(int root_fd, const char *id, bool allow_partial, struct joey_container **ret,
 			struct joey_err *err);
-void joey_container_free(struct joey_container *c);
+/* Opens the directory and reads nothing: for delete --force of a state that cannot be read. */
+int joey_container_open(int root_fd, const char *id, struct joey_container **ret, struct joey_err *err);
+void joey_container_free(struct joey_container *c); /* unlocks */
 static inline void joey_container_freep(struct joey_container **c)
 {
 	joey_container_free(*c);
@@ -81,13 +83,27 @@ static inline void joey_container_freep(struct joey_container **c)
 
 /* flock(2) with a deadline; JOEY_EK_TIMEOUT. Reload after locking. */
 int joey_container_lock(struct joey_container *c, unsigned timeout_ms, struct joey_err *err);
+/* For every holder of the descriptor, so also for a child that inherited it. */
+void joey_container_unlock(struct joey_container *c);
 int joey_container_reload(struct joey_container *c, struct joey_err *err);
 int joey_container_save(struct joey_container *c, struct joey_err *err);
 int joey_container_save_config(struct joey_container *c, const char *text, size_t len, struct joey_err *err);
 /* The frozen configuration. */
 int joey_container_config(struct joey_container *c, const struct joey_config **ret, struct joey_err *err);
-/* Removes every file and the directory. */
+/* Removes every file and the directory; success when it is gone already. */
 int joey_container_remove_dir(struct joey_container *c, struct joey_err *err);
+
+/* Was the directory removed, by joey or by anybody else? */
+bool joey_container_is_gone(const struct joey_container *c);
+/* Fills creator_pid and creator_start with this process; tells whether that process still runs. */
+void joey_creator_stamp(struct joey_state *st);
+bool joey_creator_is_alive(const struct joey_state *st);
+/* SIGKILL by pidfd, so that no other process is hit when the pid was reused. */
+void joey_creator_kill(const struct joey_state *st);
+
+/* RFC 3339, UTC, with nanoseconds or without fraction; glibc's gmtime_r(3) would read /etc/localtime. */
+enum { JOEY_TIME_TEXT_MAX = 40 };
+void joey_time_rfc3339(const struct timespec *ts, bool nanoseconds, char ret[JOEY_TIME_TEXT_MAX]);
 
 /* Names below root, heap list of heap strings, sorted; NULL-terminated. */
 int joey_container_list(int root_fd, char ***ret, size_t *ret_n, struct joey_err *err);
