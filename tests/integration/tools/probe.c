@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a payload can tell about itself where busybox has no word for it.  Linked statically, lives in the rootfs of
+ * the test containers as /bin/probe.  Each subcommand prints one line a fact, in a form that a test can compare.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static int cmd_fds(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	DIR *d = opendir("/proc/self/fd");
+	if (!d) { /* no procfs: probe the numbers */
+		for (int fd = 0; fd < 4096; fd++)
+			if (fcntl(fd, F_GETFD) >= 0)
+				printf("%d\n", fd);
+		return 0;
+	}
+	for (struct dirent *e; (e = readdir(d));) {
+		char path[300], to[4096];
+		if (e->d_name[0] == '.' || atoi(e->d_name) == dirfd(d))
+			continue;
+		snprintf(path, sizeof path, "/proc/self/fd/%s", e->d_name);
+		ssize_t n = readlink(path, to, sizeof to - 1);
+		to[n < 0 ? 0 : n] = 0;
+		printf("%s %s\n", e->d_name, to);
+	}
+	return 0;
+}
+
+struct sched_attr_v0 {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+	uint32_t util_min, util_max;
+};
+
+static int cmd_sched(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	struct sched_attr_v0 a = { 0 };
+	if (syscall(SYS_sched_getattr, 0, &a, sizeof a, 0) < 0)
+		return perror("sched_getattr"), 1;
+	printf("policy=%u flags=%llu nice=%d priority=%u runtime=%llu deadline=%llu period=%llu\n", a.policy,
+	       (unsigned long long)a.flags, a.nice, a.priority, (unsigned long long)a.runtime,
+	       (unsigned long long)a.deadline, (unsigned long long)a.period);
+	return 0;
+}
+
+static int cmd_ioprio(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	long v = syscall(SYS_ioprio_get, 1, 0);
+	printf("class=%ld priority=%ld\n", v >> 13, v & 0x1fff);
+	return v < 0;
+}
+
+static int cmd_mempolicy(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	int mode = -1;
+	unsigned long nodes[16] = { 0 };
+	if (syscall(SYS_get_mempolicy, &mode, nodes, sizeof nodes * 8, 0, 0) < 0)
+		return perror("get_mempolicy"), 1;
+	printf("mode=%d nodes=%lx\n", mode, nodes[0]);
+	return 0;
+}
+
+static int cmd_personality(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	printf("%#x\n", (unsigned)personality(0xffffffff));
+	return 0;
+}
+
+/* syscall NR [ARG...]: prints "ret=N errno=N". Arguments are numbers, or strings behind '@'. */
+static int cmd_syscall(int argc, char **argv)
+{
+	long a[7] = { 0 };
+	for (int i = 1; i < argc && i < 8; i++)
+		a[i - 1] = argv[i][0] == '@' ? (long)(argv[i] + 1) : (long)strtoull(argv[i], NULL, 0);
+	errno = 0;
+	long r = syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+	printf("ret=%ld errno=%d\n", r, errno);
+	return 0;
+}
+
+static int cmd_keyring(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	char buf[512] = "";
+	long n = syscall(SYS_keyctl, KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING, buf, sizeof buf - 1);
+	printf("%s\n", n < 0 ? strerror(errno) : buf);
+	return 0;
+}
+
+static int cmd_clocks(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	struct timespec m, b;
+	clock_gettime(CLOCK_MONOTONIC, &m);
+	clock_gettime(CLOCK_BOOTTIME, &b);
+	printf("monotonic=%lld boottime=%lld\n", (long long)m.tv_sec, (long long)b.tv_sec);
+	return 0;
+}
+
+static int cmd_tty(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	struct winsize w = { 0 };
+	ioctl(0, TIOCGWINSZ, &w);
+	int fd = open("/dev/tty", O_RDWR);
+	printf("tty=%d%d%d rows=%u cols=%u sid=%d pgrp=%d ctty=%d name=%s\n", isatty(0), isatty(1), isatty(2), w.ws_row,
+	       w.ws_col, getsid(0) == getpid(), tcgetpgrp(0) == getpgrp(), fd >= 0, ttyname(0) ? ttyname(0) : "-");
+	return 0;
+}
+
+static int cmd_sig(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	int p = 0, sub = 0;
+	prctl(PR_GET_PDEATHSIG, &p);
+	prctl(PR_GET_CHILD_SUBREAPER, &sub);
+	printf("pdeathsig=%d subreaper=%d dumpable=%d\n", p, sub, prctl(PR_GET_DUMPABLE));
+	return 0;
+}
+
+static int cmd_affinity(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	cpu_set_t s;
+	CPU_ZERO(&s);
+	sched_getaffinity(0, sizeof s, &s);
+	printf("%d\n", CPU_COUNT(&s));
+	return 0;
+}
+
+/* waitsig FILE: handles TERM, USR1, USR2, INT, HUP, RTMIN+3; says "ready"; prints the number that came, exits 10+n%50 on TERM. */
+static volatile sig_atomic_t got[65];
+static void on_sig(int s)
+{
+	got[s] = 1;
+}
+
+static int cmd_waitsig(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	int sigs[] = { SIGTERM, SIGUSR1, SIGUSR2, SIGINT, SIGHUP, SIGRTMIN + 3, SIGWINCH, SIGQUIT };
+	sigset_t all, old;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	sigemptyset(&old);
+	for (size_t i = 0; i < sizeof sigs / sizeof *sigs; i++)
+		signal(sigs[i], on_sig);
+	printf("ready\n");
+	fflush(stdout);
+	for (;;) {
+		sigsuspend(&old);
+		for (int s = 1; s < 65; s++) {
+			if (!got[s])
+				continue;
+			got[s] = 0;
+			printf("signal %d\n", s);
+			fflush(stdout);
+			if (s == SIGTERM)
+				return 42;
+		}
+	}
+}
+
+/* Open descriptors, environment and sockets as sd_listen_fds(3) sees them. */
+static int cmd_listen(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	const char *n = getenv("LISTEN_FDS"), *p = getenv("LISTEN_PID"), *f = getenv("LISTEN_FDNAMES");
+	printf("fds=%s pid=%s names=%s self=%d\n", n ? n : "-", p ? p : "-", f ? f : "-", getpid());
+	return cmd_fds(0, NULL);
+}
+
+/* notify MESSAGE: sd_notify(3). */
+static int cmd_notify(int argc, char **argv)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	if (!path || argc < 2)
+		return printf("no NOTIFY_SOCKET\n"), 1;
+	strncpy(sa.sun_path, path, sizeof sa.sun_path - 1);
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (sendto(fd, argv[1], strlen(argv[1]), 0, (struct sockaddr *)&sa, sizeof sa) < 0)
+		return perror("sendto"), 1;
+	return 0;
+}
+
+/*
+ * hunt SECONDS: the C4/C6 attacker.  For each foreign pid that shows up in /proc it tries to open exe (for reading and
+ * for writing), mem for writing, and to reach root, cwd and fd/N; prints what succeeded against a process whose
+ * executable is not one of the image.
+ */
+static int is_image_exe(const char *exe)
+{
+	return !strncmp(exe, "/bin/", 5) || !*exe;
+}
+
+static void hunt_one(const char *pid, int *wins)
+{
+	static const char *const what[] = { "exe", "mem", "root", "cwd", "fd/3", "fd/4", "fd/5", "fd/6", "fd/7", "ns/mnt" };
+	char path[300], exe[4096] = "", dst[4096];
+	snprintf(path, sizeof path, "/proc/%s/exe", pid);
+	ssize_t n = readlink(path, exe, sizeof exe - 1);
+	if (n < 0 || is_image_exe(exe))
+		return;
+	for (size_t i = 0; i < sizeof what / sizeof *what; i++) {
+		snprintf(path, sizeof path, "/proc/%s/%s", pid, what[i]);
+		int fd = open(path, (i == 1 ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0)
+			continue;
+		ssize_t m = readlink(path, dst, sizeof dst - 1);
+		dst[m < 0 ? 0 : m] = 0;
+		printf("REACHED %s %s\n", path, dst);
+		++*wins;
+		if (i == 0) { /* CVE-2019-5736: wait for the text to be free, then write */
+			char self[64];
+			snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+			for (int t = 0; t < 1000; t++) {
+				int w = open(self, O_WRONLY | O_CLOEXEC);
+				if (w < 0)
+					continue;
+				printf("OVERWRITE possible: %s\n", exe);
+				close(w);
+				break;
+			}
+		}
+		close(fd);
+	}
+}
+
+static int cmd_hunt(int argc, char **argv)
+{
+	int wins = 0;
+	time_t end = time(NULL) + (argc > 1 ? atoi(argv[1]) : 5);
+	char self[32];
+	snprintf(self, sizeof self, "%d", getpid());
+	printf("hunting\n");
+	fflush(stdout);
+	while (time(NULL) < end && access("/tmp/stop", F_OK) != 0) {
+		DIR *d = opendir("/proc");
+		for (struct dirent *e; d && (e = readdir(d));)
+			if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && strcmp(e->d_name, self) != 0 &&
+			    strcmp(e->d_name, "1") != 0)
+				hunt_one(e->d_name, &wins);
+		if (d)
+			closedir(d);
+		fflush(stdout);
+	}
+	printf("wins=%d\n", wins);
+	return 0;
+}
+
+/* eat MIB: touches that much memory. */
+static int cmd_eat(int argc, char **argv)
+{
+	size_t n = (size_t)(argc > 1 ? atoi(argv[1]) : 1) << 20;
+	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return perror("mmap"), 1;
+	memset(p, 1, n);
+	printf("ate %zu\n", n);
+	return 0;
+}
+
+/* forks N: how many of N sleeping children could be made. */
+static int cmd_forks(int argc, char **argv)
+{
+	int want = argc > 1 ? atoi(argv[1]) : 10, made = 0;
+	for (; made < want; made++) {
+		pid_t p = fork();
+		if (p < 0)
+			break;
+		if (p == 0) {
+			pause();
+			_exit(0);
+		}
+	}
+	printf("forks=%d\n", made);
+	fflush(stdout);
+	signal(SIGTERM, SIG_IGN);
+	kill(0, SIGTERM);
+	return 0;
+}
+
+/* dev PATH: can it be opened? prints errno */
+static int cmd_open(int argc, char **argv)
+{
+	int mode = argc > 2 ? (*argv[2] == 'w' ? O_WRONLY : *argv[2] == 'b' ? O_RDWR : O_RDONLY) : O_RDONLY;
+	int fd = open(argv[1], mode | O_CLOEXEC | O_NONBLOCK);
+	printf("%s\n", fd < 0 ? strerror(errno) : "ok");
+	return 0;
+}
+
+/* mknod PATH TYPE MAJ MIN */
+static int cmd_mknod(int argc, char **argv)
+{
+	if (argc < 5)
+		return 2;
+	int r = mknod(argv[1], (*argv[2] == 'b' ? S_IFBLK : S_IFCHR) | 0600,
+		      (dev_t)((strtoul(argv[3], 0, 0) << 8) | strtoul(argv[4], 0, 0)));
+	printf("%s\n", r < 0 ? strerror(errno) : "ok");
+	return 0;
+}
+
+static const struct cmd {
+	const char *name;
+	int (*fn)(int, char **);
+} cmds[] = {
+	{ "fds", cmd_fds },	      { "sched", cmd_sched },	    { "ioprio", cmd_ioprio },
+	{ "mempolicy", cmd_mempolicy }, { "personality", cmd_personality }, { "syscall", cmd_syscall },
+	{ "keyring", cmd_keyring },   { "clocks", cmd_clocks },	    { "tty", cmd_tty },
+	{ "sig", cmd_sig },	      { "affinity", cmd_affinity }, { "waitsig", cmd_waitsig },
+	{ "listen", cmd_listen },     { "notify", cmd_notify },	    { "hunt", cmd_hunt },
+	{ "eat", cmd_eat },	      { "forks", cmd_forks },	    { "open", cmd_open },
+	{ "mknod", cmd_mknod },
+};
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < sizeof cmds / sizeof *cmds; i++)
+		if (!strcmp(cmds[i].name, argv[1]))
+			return cmds[i].fn(argc - 1, argv + 1);
+	fprintf(stderr, "probe: unknown subcommand\n");
+	return 2;
+}
