@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOEY_NATIVE_INTERNAL_H
+#define JOEY_NATIVE_INTERNAL_H
+
+#include "joey/backend.h"
+#include "joey/namespace.h"
+#include "joey/setup.h"
+#include "native/sync.h"
+
+/* Files in the state directory. Both are FIFOs that only joey opens; init inherits them. */
+#define NATIVE_START_FIFO  "start"  /* init reads one byte: go */
+#define NATIVE_REPORT_FIFO "report" /* init writes why it could not start; closed by execve(2) */
+
+/*
+ * Everything that is decided before the first clone.  Filled by plan_init(); the child only reads it (it has its own
+ * copy of the memory after the clone).
+ */
+struct native_plan {
+	const struct joey_create *args;
+	const struct joey_config *config;
+	struct joey_container *container;
+	struct joey_setup setup;
+	int ns_fds[JOEY_NS_MAX]; /* namespaces to join, by path */
+	uint64_t new_ns;         /* CLONE_NEW* to make */
+	bool userns_new;
+	bool staged; /* a process between joey and init is needed: see stage.c */
+	int host_proc_fd;
+	int start_fd, report_fd;    /* FIFOs, open for both ends; -EBADF for run */
+	int pty_pair[2];            /* [1] goes to the child as setup.pty_to_parent */
+	struct joey_cgroup *cgroup; /* borrowed */
+};
+
+int plan_init(struct native_plan *p, struct joey_container *c, const struct joey_create *args, struct joey_err *err);
+void plan_done(struct native_plan *p);
+
+/* The container's first process as its maker sees it. */
+struct native_child {
+	pid_t pid;   /* init; 0 until known */
+	int pidfd;   /* of init */
+	pid_t stage; /* 0: none (any more) */
+	struct sync sync;
+};
+
+/* Starts init (or the stage) inside the cgroup; on return init may already run its first steps. */
+int spawn_child(struct native_plan *p, struct native_child *ch, struct joey_err *err);
+/* Maps, oom score, and, staged, the pid of init: everything before set-up proper. */
+int spawn_introduce(struct native_plan *p, struct native_child *ch, struct joey_err *err);
+/* Answers init until it is created (or executed, for run). */
+int spawn_serve(struct native_plan *p, struct native_child *ch, struct joey_err *err);
+/* Kills and reaps whatever there is. */
+void spawn_abort(struct native_child *ch);
+
+/* Never returns: exits or executes the payload. */
+_Noreturn void child_main(struct native_plan *p, struct sync *sync, bool joined);
+_Noreturn void stage_main(struct native_plan *p, struct sync *sync);
+
+/* Shared by child and stage. Joins every ns_fds entry but user; with may_fail, those that answer EPERM are left for
+ * later and stay in ns_fds. */
+int child_join_namespaces(struct native_plan *p, bool may_fail, struct joey_err *err);
+/* After the maps are written: become root of the user namespace. */
+int child_become_root(struct joey_err *err);
+/* Dies with joey from now on. */
+void child_tie_to_parent(void);
+
+/* Init's process: does pid still name it? */
+bool native_is_alive(const struct joey_state *st);
+
+/* data object in state.json */
+int native_save_data(struct joey_container *c, const struct native_plan *p, bool rdt_created, struct joey_err *err);
+
+int native_create(struct joey_container *c, const struct joey_create *args, struct joey_err *err);
+int native_start(struct joey_container *c, struct joey_err *err);
+int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
+int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
+int native_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err);
+int native_destroy(struct joey_container *c, struct joey_err *err);
+
+#endif
