@@ -152,6 +152,7 @@ rt() {
 	timeout --foreground -k 1 "${RT_TIMEOUT:-20}" "$RUNTIME" --root "$ROOT" "$@" <"${STDIN:-/dev/null}" \
 		>"$T/stdout" 2>"$T/stderr" 3>&- 4>&- || status=$?
 	output=$(tr -d '\0' <"$T/stdout") errout=$(tr -d '\0' <"$T/stderr")
+	errout=${errout//\\\"/\"} # the text format quotes the message
 }
 show() { printf 'status %s\nstdout: %s\nstderr: %s\n' "$status" "$output" "$errout"; }
 rt_ok() {

@@ -1,0 +1,85 @@
+# --log and --log-format (engine contract 5.1): engines decode the file, so every byte counts.
+load helpers
+
+@test "[engine5.1] json: a failed command writes exactly one object with level, msg, time" {
+	cmd nope
+	rt --log "$T/log" --log-format json create --bundle "$B" "$CID"
+	[ "$status" -ne 0 ]
+	equals "$(wc -l <"$T/log")" 1
+	equals "$(jq -r .level "$T/log")" error
+	[[ $(jq -r .msg "$T/log") == *'executable file not found in $PATH'* ]]
+	[[ $(jq -r .time "$T/log") =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$ ]]
+}
+
+@test "[engine5.1] json: success writes nothing" {
+	rt_ok --log "$T/log" --log-format=json run --bundle "$B" "$CID"
+	[ ! -s "$T/log" ]
+}
+
+@test "[engine5.1] the plain message goes to stderr as well" {
+	cmd nope
+	rt --log "$T/log" --log-format json create --bundle "$B" "$CID"
+	[[ $errout == *'executable file not found in $PATH'* ]]
+	[[ $errout != *'"level"'* ]]
+	[[ $errout == *"$(jq -r .msg "$T/log")"* ]]
+}
+
+@test "[engine5.1] the file is appended to, each failure one more line" {
+	rt --log "$T/log" --log-format json state nosuch
+	rt --log "$T/log" --log-format json start nosuch
+	equals "$(wc -l <"$T/log")" 2
+	equals "$(jq -r .level "$T/log" | sort -u)" error
+	[[ $(tail -n 1 "$T/log" | jq -r .msg) == *'does not exist'* ]]
+}
+
+@test "[engine5.1] text in quotes, control characters and bytes above 127 stay JSON" {
+	cfg '.process.args=["no\"such\\\n\u0001ä"]'
+	rt --log "$T/log" --log-format json create --bundle "$B" "$CID"
+	equals "$(wc -l <"$T/log")" 1
+	jq -e .msg "$T/log" >/dev/null
+	equals "$(wc -l <"$T/stderr")" 1
+}
+
+@test "[engine5.1] text format in the file and on stderr" {
+	rt --log "$T/log" --log-format text state nosuch
+	grep -Eq '^time="[^"]+" level=error msg=".*does not exist' "$T/log"
+	rt state nosuch
+	[[ $errout =~ time=\"[^\"]+\"\ level=error\ msg=\".*does\ not\ exist ]]
+}
+
+@test "[engine5.1] mode of the log file, unknown format" {
+	rm -f "$T/log"
+	(umask 022; timeout 10 "$RUNTIME" --log "$T/log" --root "$ROOT" state nosuch 2>/dev/null 3>&-) || true
+	equals "$(stat -c %a "$T/log")" 644
+	rt_fail frob --log "$T/log2" --log-format frob state nosuch
+}
+
+@test "[engine5.1] usage errors are logged too" {
+	rt --log "$T/log" --log-format json create --frobnicate "$CID"
+	[ "$status" -ne 0 ]
+	is_joey || skip 'runc prints usage only'
+	equals "$(jq -r .level "$T/log")" error
+}
+
+@test "[engine5.2] no noise on stderr when all is well" {
+	cmd sleep 100
+	local v
+	rt_ok create --bundle "$B" "$CID"
+	equals "$errout" ""
+	for v in state start; do
+		rt_ok "$v" "$CID"
+		equals "$errout" ""
+	done
+	rt_ok kill "$CID" 9
+	equals "$errout" ""
+	wait_status stopped
+	rt_ok delete "$CID"
+	equals "$errout$output" ""
+}
+
+@test "[engine5.1] --debug keeps stdout clean and the log decodable" {
+	rt_ok --debug --log "$T/log" --log-format json run --bundle "$B" "$CID"
+	equals "$output" ""
+	[ ! -s "$T/log" ] || jq -e .level "$T/log" >/dev/null
+	! grep -q '"level":"error"' "$T/log"
+}
