@@ -57,6 +57,7 @@ static const struct step {
 		{ "set memory policy", wants_memory_policy, step_memory_policy },
 	},
 	[JOEY_PHASE_EXEC] = {
+		{ "prepare the exec", wants_exec_prepare, step_exec_prepare },
 		{ "set SELinux label", wants_selinux, step_selinux },
 		{ "change to the working directory", NULL, step_chdir },
 		{ "make the environment", NULL, step_environment },

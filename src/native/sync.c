@@ -137,7 +137,8 @@ int sync_recv(struct sync *s, struct sync_frame *f, struct joey_err *err)
 		return joey_err_sys(err, (int)n, "receive on the set-up channel");
 	if (n_fds == 0)
 		f->fd = -EBADF;
-	if ((size_t)n < HEADER || !advance(s, f->type, !s->child) || rules[f->type].carries_fd != (n_fds == 1)) {
+	if ((size_t)n < HEADER || f->type >= SYNC_MAX || rules[f->type].carries_fd != (n_fds == 1) ||
+	    !advance(s, f->type, !s->child)) {
 		f->fd = joey_close(f->fd);
 		return joey_err_set(err, JOEY_EK_OTHER, EPROTO, "unexpected message on the set-up channel");
 	}

@@ -171,6 +171,7 @@ ssize_t joey_recv_fds(int sock, void *data, size_t len, int *ret_fds, size_t max
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *c;
 	size_t kept = 0;
+	bool surplus = false; /* CMSG_SPACE() rounds up: one more may fit than was asked for */
 	ssize_t n;
 
 	if (max_fds > 16)
@@ -196,11 +197,13 @@ ssize_t joey_recv_fds(int sock, void *data, size_t len, int *ret_fds, size_t max
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
 			if (kept < max_fds)
 				ret_fds[kept++] = fd;
-			else
+			else {
 				joey_close(fd);
+				surplus = true;
+			}
 		}
 	}
-	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	if (surplus || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		while (kept > 0)
 			joey_close(ret_fds[--kept]);
 		return -EMSGSIZE;
