@@ -185,7 +185,7 @@ cfg() {
 	shift
 	jq -c "$f" "$@" <"$B/config.json" >"$B/.new" && mv "$B/.new" "$B/config.json"
 }
-cmd() { cfg '.process.args=$ARGS.positional' --args "$@"; }
+cmd() { cfg '.process.args=$ARGS.positional' --args -- "$@"; }
 script() { cfg '.process.args=["sh","-c",$s]' --arg s "$1"; }
 add_mount() { cfg ".mounts += [$1]"; }
 caps() { cfg '.process.capabilities |= (.bounding=$c|.effective=$c|.permitted=$c)' --argjson c "$1"; }
