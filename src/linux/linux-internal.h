@@ -4,9 +4,96 @@
 
 /* Private to src/linux.  Two sections: the file system half and the process half; steps.c owns the order. */
 
+#include <sys/stat.h>
+
 #include "joey/setup.h"
 
 /* ======== mounts: rootfs.c, mount*.c, inroot.c, devices.c, paths_ro.c ======================================== */
+
+/*
+ * inroot.c: the only way to reach a name in a tree that the image controls (R1, R2).  A path is taken relative to
+ * root_fd whether it starts with '/' or not; links are followed inside the root, magic links never.
+ * Everything returns an fd (or 0) or -errno.
+ */
+/* openat2(2) with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | more. */
+int inroot_open(int root_fd, const char *path, int flags, uint64_t more);
+enum inroot_kind { INROOT_DIR, INROOT_FILE };
+/* The path as a directory or an empty regular file, made with its parents (0755) where missing; O_PATH.
+ * What a dangling link names is made inside the root.  Existing objects are left as they are. */
+int inroot_make(int root_fd, const char *path, enum inroot_kind kind, mode_t mode);
+/* The directory of path's last component (made where missing) as O_PATH, and that component within path. */
+int inroot_make_parent(int root_fd, const char *path, const char **ret_name);
+/* Lexical: absolute, no empty, "." or ".." component, no final slash.  Heap; NULL when memory ran out. */
+char *inroot_clean(const char *path);
+
+/* mount_attr.c: thin words for mount_setattr(2) and move_mount(2) on descriptors; 0 or -errno. */
+int mount_attr(int mnt_fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
+int mount_attach(int mnt_fd, int dir_fd, const char *name); /* name "": dir_fd itself */
+/* Attributes, and with propagate the propagation changes, of m in the fewest calls; made: the file system was mounted
+ * with its attributes. */
+int mount_attr_options(int mnt_fd, const struct joey_mount *m, bool made, bool propagate, struct joey_err *err);
+int mount_attr_propagation(int mnt_fd, const struct joey_mount *m, size_t from, struct joey_err *err);
+
+/* mount.c */
+bool mount_is_at(const struct joey_mount *m, const char *clean); /* destination, cleaned */
+bool wants_mounts(const struct joey_setup *s);
+int step_mounts(struct joey_setup *s, struct joey_err *err);
+
+/* mount_bind.c */
+int mount_bind_source(struct joey_setup *s, size_t index, int *ret_fd, struct joey_err *err);
+/* A directory that the parent opened, which another mount namespace cannot clone, found again in this one. */
+int mount_clone_dir(struct joey_setup *s, int fd, int *ret_fd);
+
+/* mount_idmap.c */
+bool mount_wants_idmap(const struct joey_mount *m);
+
+/* mount_fs.c: a detached mount of a file system; dir: what it will cover (tmpfs takes its mode), or NULL. */
+struct mount_fs_args {
+	const char *fstype, *source;
+	const struct joey_mount *mount; /* options; NULL: none */
+	const char *const *params;	/* more options, NULL-terminated; NULL: none */
+	uint64_t attrs;			/* MOUNT_ATTR_* */
+	const struct stat *dir;
+	const char *label; /* context to put on it, or NULL */
+	const char *label_key;
+};
+int mount_fs_make(const struct mount_fs_args *a, int *ret_fd, struct joey_err *err);
+/* Values that fsconfig(2) cannot take (256 bytes) or flags it has no key for: mount(2) on target_fd. */
+bool mount_fs_needs_legacy(const struct joey_mount *m);
+int mount_fs_legacy(const struct mount_fs_args *a, int target_fd, int back_fd, struct joey_err *err);
+/* Superblock options of a present mount. */
+int mount_fs_reconfigure(int mnt_fd, const struct joey_mount *m, struct joey_err *err);
+
+/* tmpcopyup.c: copies what dir_fd holds below the (detached) mount root to_fd. */
+int tmpcopyup(int dir_fd, int to_fd, bool keep_root_owner, struct joey_err *err);
+
+/* rootfs.c, pivot.c */
+bool rootfs_cuts_host(const struct joey_setup *s); /* every mount of the host is a slave or private from the start */
+int step_prepare_rootfs(struct joey_setup *s, struct joey_err *err);
+int step_pivot(struct joey_setup *s, struct joey_err *err);
+bool wants_root_propagation(const struct joey_setup *s);
+int step_root_propagation(struct joey_setup *s, struct joey_err *err);
+bool wants_readonly_root(const struct joey_setup *s);
+int step_readonly_root(struct joey_setup *s, struct joey_err *err);
+bool wants_readonly_late(const struct joey_setup *s);
+int step_readonly_late(struct joey_setup *s, struct joey_err *err);
+
+/* devices.c */
+bool wants_devices(const struct joey_setup *s); /* false: /dev is a bind mount, and not ours to fill */
+int step_devices(struct joey_setup *s, struct joey_err *err);
+
+/* paths_ro.c */
+bool wants_masks(const struct joey_setup *s);
+int step_prepare_masks(struct joey_setup *s, struct joey_err *err);
+bool wants_readonly_paths(const struct joey_setup *s);
+int step_readonly_paths(struct joey_setup *s, struct joey_err *err);
+bool wants_masked_paths(const struct joey_setup *s);
+int step_masked_paths(struct joey_setup *s, struct joey_err *err);
+
+/* stdio.c */
+int step_stdio_devnull(struct joey_setup *s, struct joey_err *err);
+int step_make_cwd(struct joey_setup *s, struct joey_err *err);
+
 
 /* ======== process: everything else =========================================================================== */
 
@@ -72,16 +159,16 @@ int step_no_new_privs(struct joey_setup *s, struct joey_err *err);
 int step_chdir(struct joey_setup *s, struct joey_err *err);
 int step_credentials(struct joey_setup *s, struct joey_err *err);
 
-/* caps.c: the three moments at which capabilities change (creds.c, seccomp_load.c) */
-struct caps_set {
+/* caps.c */
+struct caps {
 	uint64_t effective, permitted, inheritable;
 };
-int caps_get(struct caps_set *ret);
-int caps_set(const struct caps_set *c);
+int caps_get(struct caps *ret);
+int caps_apply(const struct caps *c);
 /* What the payload is to have, given what this process has now. */
-void caps_final(const struct joey_process *p, const struct caps_set *now, struct caps_set *ret);
+void caps_final(const struct joey_process *p, const struct caps *now, struct caps *ret);
 int caps_drop_bounding(const struct joey_process *p, struct joey_err *err);
-void caps_raise_ambient(const struct joey_process *p, const struct caps_set *final);
+void caps_raise_ambient(const struct joey_process *p, const struct caps *final);
 
 /* user.c */
 int step_environment(struct joey_setup *s, struct joey_err *err);

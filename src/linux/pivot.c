@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Changing the root.  With a mount namespace of our own, pivot_root(2) and the host's tree goes away; with --no-pivot
+ * (a root that is an initramfs cannot be pivoted) the rootfs is moved over "/" and the host's tree stays below it;
+ * without such a namespace, chroot(2).  Afterwards s->root_fd is "/", and so is the working directory.
+ */
+#include <fcntl.h>
+#include <sys/mount.h>
+
+#include "joey/syscalls.h"
+#include "linux/linux-internal.h"
+
+static int pivot(struct joey_setup *s, struct joey_err *err)
+{
+	int r;
+
+	if (fchdir(s->root_fd) < 0)
+		return joey_err_sys(err, errno, "enter the rootfs");
+	/* pivot_root(2), NOTES: the old root comes to lie over the new one at ".". */
+	r = joey_sys_pivot_root(".", ".");
+	if (r < 0)
+		return joey_err_sys(err, -r, "pivot_root");
+	/* Unmounting a shared tree would unmount it at the host; slaves do not talk back. */
+	if (!rootfs_cuts_host(s)) {
+		r = mount_attr(s->host_root_fd, true, 0, 0, MS_SLAVE);
+		if (r < 0)
+			return joey_err_sys(err, -r, "make the old root a slave");
+	}
+	if (umount2(".", MNT_DETACH) < 0)
+		return joey_err_sys(err, errno, "unmount the old root");
+	return 0;
+}
+
+/* A full proc or sysfs that stays mounted below "/" would let a nested user namespace mount a fresh one without the
+ * masks of this container (mount_namespaces(7), "fully visible"). */
+static int hide(struct joey_setup *s, const char *name, struct joey_err *err)
+{
+	static const struct mount_fs_args cover = {
+		.fstype = "tmpfs",
+		.source = "tmpfs",
+		.attrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+	};
+	autoclose int mnt = -EBADF;
+	int r;
+
+	if (umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == ENOENT)
+		return 0;
+	r = mount_fs_make(&cover, &mnt, err);
+	if (r < 0)
+		return r;
+	r = mount_attach(mnt, s->host_root_fd, name);
+	return r < 0 ? joey_err_sys(err, -r, "cover the host's /%s", name) : 0;
+}
+
+static int move_over(struct joey_setup *s, struct joey_err *err)
+{
+	int r;
+
+	if (fchdir(s->host_root_fd) < 0)
+		return joey_err_sys(err, errno, "enter the host's root");
+	r = hide(s, "proc", err);
+	if (r == 0)
+		r = hide(s, "sys", err);
+	if (r < 0)
+		return r;
+	r = mount_attach(s->root_fd, s->host_root_fd, "");
+	return r < 0 ? joey_err_sys(err, -r, "move the rootfs to /") : 0;
+}
+
+static int chroot_here(struct joey_setup *s, struct joey_err *err)
+{
+	if (fchdir(s->root_fd) < 0)
+		return joey_err_sys(err, errno, "enter the rootfs");
+	return chroot(".") < 0 ? joey_err_sys(err, errno, "chroot") : 0;
+}
+
+int step_pivot(struct joey_setup *s, struct joey_err *err)
+{
+	int r = 0;
+
+	if (joey_config_new_ns(s->config, JOEY_NS_MNT) && !s->no_pivot) {
+		r = pivot(s, err);
+	} else {
+		if (joey_config_new_ns(s->config, JOEY_NS_MNT))
+			r = move_over(s, err);
+		if (r == 0)
+			r = chroot_here(s, err);
+	}
+	if (r < 0)
+		return r;
+	if (chdir("/") < 0)
+		return joey_err_sys(err, errno, "enter /");
+	/* Nothing of the host is needed from here on, and nothing of it may be reached. */
+	s->host_root_fd = joey_close(s->host_root_fd);
+	s->bundle_fd = joey_close(s->bundle_fd);
+	s->rootfs_fd = joey_close(s->rootfs_fd);
+	return 0;
+}
+
+/* private was done to the parent mount before the pivot; the others are about "/" as it is now. */
+bool wants_root_propagation(const struct joey_setup *s)
+{
+	return s->config->rootfs_propagation && !(s->config->rootfs_propagation & MS_PRIVATE) &&
+	       joey_config_new_ns(s->config, JOEY_NS_MNT);
+}
+
+int step_root_propagation(struct joey_setup *s, struct joey_err *err)
+{
+	uint64_t p = s->config->rootfs_propagation;
+	int r = mount_attr(s->root_fd, p & MS_REC, 0, 0, p & ~(uint64_t)MS_REC);
+
+	return r < 0 ? joey_err_sys(err, -r, "set propagation of the container's /") : 0;
+}
