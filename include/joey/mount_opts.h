@@ -16,10 +16,10 @@ struct joey_propagation {
 }; /* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE */
 
 struct joey_mount_opts {
-	bool bind, rbind;
+	bool bind, rbind; /* "rbind" sets both */
 	bool remount;
 	bool tmpcopyup;
-	bool idmap, ridmap;
+	bool idmap, ridmap; /* "ridmap" sets both; config validation also sets idmap when the mount has mappings */
 	bool copy_symlink, src_nofollow, dest_nofollow; /* crun's options, sent by Podman */
 	uint64_t attr_set, attr_clear;                  /* MOUNT_ATTR_*, top mount */
 	uint64_t rattr_set, rattr_clear; /* MOUNT_ATTR_*, AT_RECURSIVE; atime changes have MOUNT_ATTR__ATIME in clear */

@@ -321,6 +321,12 @@ static inline bool joey_config_new_ns(const struct joey_config *c, enum joey_ns 
 int joey_config_parse(const char *text, size_t len, struct joey_config **ret, struct joey_err *err);
 void joey_config_free(struct joey_config *c);
 
+/*
+ * What joey_config_parse() cannot know: rules that depend on the host, to be asked once, at create (a stored config is
+ * parsed again for later verbs, when a joined namespace's path may be gone).  rootless_euid: geteuid() != 0.
+ */
+int joey_config_check_host(const struct joey_config *config, bool rootless_euid, struct joey_err *err);
+
 /* A lone process object (exec --process); allocated in *arena. */
 int joey_process_parse(const char *text, size_t len, struct joey_arena *arena, struct joey_process **ret,
 		       struct joey_err *err);
