@@ -9,7 +9,6 @@ DEPS_DEMO="$DEPS_BUILD $DEPS_BUNDLE $DEPS_ROOT python3"
 DEPS_TEST="libcmocka-dev bats strace uidmap procps iproute2 util-linux attr python3 xz-utils"
 DEPS_TOOLS="clang libclang-rt-14-dev llvm clang-format gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 DEPS_BENCH="patchelf"
-DEPS_QEMU="qemu-system-x86"
 DEPS_CHECK="$DEPS_DEMO $DEPS_TEST $DEPS_TOOLS"
 
 # deps_missing PACKAGE...: prints those that are not installed.

@@ -75,6 +75,7 @@ build() {
 	rm -rf "$tmp"/root/boot/* "$tmp"/root/lib/modules/*/kernel/{sound,drivers/gpu,drivers/media}
 	cp -r "$tmp"/uml.tmp/usr/lib/uml/modules/* "$tmp/root/usr/lib/modules/"
 	rm -rf "$tmp/uml.tmp"
+	echo 0123456789abcdef0123456789abcdef >"$tmp/root/etc/machine-id"
 	say "image: disk"
 	mke2fs -q -t ext4 -O ^has_journal,^metadata_csum -E lazy_itable_init=1 -m 0 -d "$tmp/root" "$tmp/disk" 6G
 	rm -rf --one-file-system "$tmp/root"

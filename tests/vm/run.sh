@@ -7,7 +7,6 @@
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/base.sh"
-. "$here/../lib/deps.sh"
 
 kind=uml limit=900 boot_limit='' mem=3072 shares=("$TOP:/src:ro")
 while [ $# -gt 0 ]; do
@@ -25,8 +24,8 @@ while [ $# -gt 0 ]; do
 done
 [ $# -gt 0 ] || die "no command"
 [ "$(id -u)" = 0 ] || die "needs root"
-[ "$kind" = uml ] || deps_install $DEPS_QEMU
 image=$("$here/image.sh") || exit 120
+[ "$kind" = uml ] || emulator=$("$here/emulator.sh") || exit 120
 
 mkdir -p "$CACHE/jobs"
 job=$(mktemp -d "$CACHE/jobs/XXXXXX")
@@ -52,14 +51,14 @@ launch() {
 	vm=$!
 }
 
-cmdline="systemd.unified_cgroup_hierarchy=1 systemd.show_status=0 quiet net.ifnames=0 pty.legacy_count=0 panic=-1"
+cmdline="systemd.unified_cgroup_hierarchy=1 systemd.show_status=0 quiet selinux=0 net.ifnames=0 pty.legacy_count=0 panic=-1"
 
 start_uml() {
 	local s words=()
 	for s in "${shares[@]}"; do words+=("joey.share=$s"); done
 	# shellcheck disable=SC2086
 	TMPDIR=/dev/shm launch "$image/linux.uml" mem="${mem}M" ubd0="$job/disk.cow,$image/disk" root=/dev/ubda rootfstype=ext4 rw \
-		con=null con0=null,fd:1 ssl=null uml_dir="$job/" umid=vm $cmdline joey.via=hostfs "${words[@]}"
+		seccomp=auto con=null con0=null,fd:1 ssl=null uml_dir="$job/" umid=vm $cmdline joey.via=hostfs "${words[@]}"
 }
 
 start_qemu() {
@@ -70,7 +69,7 @@ start_qemu() {
 		i=$((i + 1))
 	done
 	[ "${JOEY_VM_KVM:-0}" = 0 ] || accel=(-accel kvm -cpu host)
-	launch qemu-system-x86_64 -M q35 "${accel[@]}" -smp 2 -m "$mem" -nodefaults -no-user-config -display none -no-reboot \
+	launch "$emulator/usr/bin/qemu-system-x86_64" -L "$emulator/usr/share/qemu" -L "$emulator/usr/share/seabios" -M q35 "${accel[@]}" -smp 2 -m "$mem" -nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$image/vmlinuz" -initrd "$image/initrd" -serial stdio -device virtio-rng-pci \
 		-drive "file=$image/disk,format=raw,if=virtio,snapshot=on,file.locking=off" "${args[@]}" \
 		-append "console=ttyS0 $cmdline joey.via=9p$words"
@@ -100,8 +99,7 @@ while :; do
 	sleep 0.2
 done
 [ ! -e "$job/share/status" ] || status=$(cat "$job/share/status")
-kill -KILL "$vm" 2>/dev/null
-wait "$vm" 2>/dev/null
+{ kill -KILL "$vm"; wait "$vm"; } 2>/dev/null
 vm=''
 wait "$out"
 case $status in

@@ -10,7 +10,6 @@ install -m 644 "$here/joey-job.service" "$root/etc/systemd/system/joey-job.servi
 : >"$root/etc/fstab"
 echo joeytest >"$root/etc/hostname"
 printf '127.0.0.1 localhost joeytest\n::1 localhost\n' >"$root/etc/hosts"
-rm -f "$root/etc/machine-id" && echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 chroot "$root" passwd -d root >/dev/null
 
 # Nothing that only costs time at boot; nothing that starts by itself later.
@@ -28,7 +27,10 @@ for unit in getty.target console-getty.service serial-getty@.service getty@.serv
 	systemd-binfmt.service proc-sys-fs-binfmt_misc.automount modprobe@drm.service modprobe@efi_pstore.service \
 	e2scrub_reap.service e2scrub_all.timer apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
 	systemd-tmpfiles-clean.timer ldconfig.service sys-kernel-debug.mount sys-kernel-tracing.mount \
-	containerd.service podman.service podman.socket podman-auto-update.timer podman-restart.service nftables.service; do
+	containerd.service podman.service podman.socket podman-auto-update.timer podman-restart.service nftables.service \
+	netavark-dhcp-proxy.service netavark-dhcp-proxy.socket netavark-firewalld-reload.service \
+	systemd-fsck-root.service systemd-udev-trigger.service systemd-udev-load-credentials.service \
+	modprobe@configfs.service sys-kernel-config.mount systemd-sysusers.service; do
 	ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 mkdir -p "$root/etc/systemd/journald.conf.d" "$root/etc/systemd/system.conf.d"
@@ -44,6 +46,6 @@ printf '[Service]\nDelegate=cpu cpuset io memory pids\n' >"$root/etc/systemd/sys
 
 # Engines use what is inside: no registries, files instead of the journal.
 mkdir -p "$root/etc/containers"
-printf '[engine]\nevents_logger="file"\ncgroup_manager="systemd"\n[containers]\nlog_driver="k8s-file"\n' >"$root/etc/containers/containers.conf"
+printf '[engine]\nevents_logger="file"\ncgroup_manager="systemd"\n[containers]\nlog_driver="k8s-file"\n[network]\nfirewall_driver="none"\n' >"$root/etc/containers/containers.conf"
 
 rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/locale/* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# What the engines' suites share. RUNTIME is the binary under test, runc's command line.
+
+RUNTIME=${RUNTIME:-/usr/sbin/runc}
+NAME=$(basename "$RUNTIME")
+IMAGE=localhost/busybox:test
+PTY=$BATS_TEST_DIRNAME/../lib/on-terminal.py
+
+# needs VERB: skip the test where the runtime does not have this command (yet).
+needs() {
+	"$RUNTIME" "$1" --help >/dev/null 2>&1 || skip "$NAME has no command '$1'"
+}
+
+make_image() {
+	[ -e /run/engine-image.tar ] || "$BATS_TEST_DIRNAME/make-image.py" /usr/bin/busybox /run/engine-image.tar "$IMAGE"
+}
+
+# lim COMMAND...: nothing in here may take longer than a minute.
+lim() { timeout -k 5 60 "$@"; }
+
+# until_ok COMMAND...: try again for ten seconds.
+until_ok() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	echo "never became true: $*"
+	return 1
+}
+
+# is "STATUS" "OUTPUT": the last `run` ended so; OUTPUT is a substring.
+is() {
+	if [ "$status" != "$1" ] || { [ $# -gt 1 ] && [[ $output != *"$2"* ]]; }; then
+		printf 'wanted status %s%s\ngot status %s, output:\n%s\n' "$1" "${2:+, output with: $2}" "$status" "$output"
+		return 1
+	fi
+}
+
+# cgroup_file PID FILE: a file of the process' cgroup, as the host sees it.
+cgroup_file() { cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/$2"; }
