@@ -104,10 +104,6 @@ int joey_setup_exec(struct joey_setup *s, struct joey_err *err);
 int joey_mount_source_open(const struct joey_mount *m, int host_root_fd, int bundle_fd, int userns_fd, int *ret_fd,
 			   struct joey_err *err);
 
-/* The user namespace that carries m's id mapping, -EBADF in *ret_fd when it wants none: give it to the above.  Needs
- * the host's privilege and /proc. */
-int joey_mount_userns_open(const struct joey_config *c, const struct joey_mount *m, int *ret_fd, struct joey_err *err);
-
 /* prlimit(2) of all of p->rlimits on pid. */
 int joey_rlimits_apply(pid_t pid, const struct joey_process *p, struct joey_err *err);
 

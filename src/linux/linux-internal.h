@@ -44,9 +44,6 @@ int mount_bind_source(struct joey_setup *s, size_t index, int *ret_fd, struct jo
 /* A directory that the parent opened, which another mount namespace cannot clone, found again in this one. */
 int mount_clone_dir(struct joey_setup *s, int fd, int *ret_fd);
 
-/* mount_idmap.c */
-bool mount_wants_idmap(const struct joey_mount *m);
-
 /* mount_fs.c: a detached mount of a file system; dir: what it will cover (tmpfs takes its mode), or NULL. */
 struct mount_fs_args {
 	const char *fstype, *source;
@@ -117,7 +114,7 @@ int step_terminal(struct joey_setup *s, struct joey_err *err);
 bool wants_keyring(const struct joey_setup *s);
 int step_keyring(struct joey_setup *s, struct joey_err *err);
 
-/* netns.c */
+/* loopback.c */
 bool wants_loopback(const struct joey_setup *s);
 int step_loopback(struct joey_setup *s, struct joey_err *err);
 

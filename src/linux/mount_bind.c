@@ -62,17 +62,15 @@ static bool parent_may_do_better(int r)
 int mount_bind_source(struct joey_setup *s, size_t index, int *ret_fd, struct joey_err *err)
 {
 	const struct joey_mount *m = &s->config->mounts[index];
-	autoclose int userns = -EBADF;
 	int r;
 
-	if (mount_wants_idmap(m)) {
-		if (s->parent.mount_source)
-			return s->parent.mount_source(s->parent.arg, index, ret_fd, err);
-		r = joey_mount_userns_open(s->config, m, &userns, err);
-		if (r < 0)
-			return r;
+	/* The kernel takes an id mapping from a privileged process only, and making one needs the host's procfs. */
+	if (m->opts->idmap) {
+		if (!s->parent.mount_source)
+			return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOSYS, "id-mapped mounts need a parent's help");
+		return s->parent.mount_source(s->parent.arg, index, ret_fd, err);
 	}
-	r = joey_mount_source_open(m, s->host_root_fd, s->bundle_fd, userns, ret_fd, err);
+	r = joey_mount_source_open(m, s->host_root_fd, s->bundle_fd, -EBADF, ret_fd, err);
 	if (r < 0 && s->in_userns && s->parent.mount_source && parent_may_do_better(r)) {
 		joey_err_clear(err);
 		r = s->parent.mount_source(s->parent.arg, index, ret_fd, err);
