@@ -30,10 +30,13 @@ struct joey_create {
 
 	/* Called while the container is being made; arg is the runtime's. Return < 0 with err set to abort. */
 	void *arg;
-	/* state has changed and must survive a SIGKILL of joey (before the cgroup is made, pid known). */
+	/* state has changed and must survive a SIGKILL of joey.  Called twice: before the cgroup (or anything else
+	 * outside the state directory) is made, when state names it and pid is 0; and when init is set up but still
+	 * dies with joey (pid, inode known), before it is let go.  src/runtime/launch.c tells why no third time is
+	 * needed. */
 	int (*save)(void *arg, struct joey_err *err);
-	/* namespaces and mounts exist, pivot not yet done: prestart and createRuntime hooks.  NULL when there are
-	 * none, so that no round trip is spent. */
+	/* namespaces and mounts exist, pivot not yet done: prestart and createRuntime hooks; state.pid is set.  NULL
+	 * when there are none, so that no round trip is spent. */
 	int (*runtime_hooks)(void *arg, struct joey_err *err);
 };
 

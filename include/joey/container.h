@@ -44,6 +44,7 @@ struct joey_state {
 	pid_t pid;          /* init as the host sees it; 0 = not known yet */
 	uint64_t pid_start; /* its start time, proc_pid_stat(5) field 22 */
 	struct joey_cgroup_record cgroup;
+	uint32_t hooks; /* bit N: config has hooks of enum joey_hook_kind N (saves start and delete a parse) */
 	struct joey_pairs annotations;
 	const struct joey_json *backend_data; /* the backend's own object; NULL if none */
 };
@@ -51,7 +52,7 @@ struct joey_state {
 struct joey_container {
 	struct joey_arena arena; /* of everything below */
 	char *id;
-	int root_fd; /* the --root directory */
+	int root_fd; /* the --root directory; borrowed: stays open as long as the container */
 	int dir_fd;  /* the state directory; -EBADF in unit tests of the fake backend */
 	bool locked;
 	struct joey_state state;
@@ -85,6 +86,7 @@ static inline void joey_container_freep(struct joey_container **c)
 int joey_container_lock(struct joey_container *c, unsigned timeout_ms, struct joey_err *err);
 /* For every holder of the descriptor, so also for a child that inherited it. */
 void joey_container_unlock(struct joey_container *c);
+/* JOEY_EK_NOT_FOUND: no state.json; EPROTO: it cannot be understood. */
 int joey_container_reload(struct joey_container *c, struct joey_err *err);
 int joey_container_save(struct joey_container *c, struct joey_err *err);
 int joey_container_save_config(struct joey_container *c, const char *text, size_t len, struct joey_err *err);

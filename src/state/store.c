@@ -177,8 +177,12 @@ int joey_container_reload(struct joey_container *c, struct joey_err *err)
 	if (r < 0)
 		return joey_err_sys(err, -r, "read %s of container %s", STATE_FILE, c->id);
 	r = state_decode(text, len, c->id, &c->arena, &st, err);
-	if (r < 0)
-		return joey_err_wrap(err, "container %s", c->id);
+	if (r < 0) {
+		joey_err_wrap(err, "container %s", c->id);
+		if (err && r != -ENOMEM)
+			err->errnum = EPROTO;
+		return r == -ENOMEM ? r : -EPROTO;
+	}
 	c->state = st;
 	return 0;
 }
@@ -192,14 +196,14 @@ int joey_container_load(int root_fd, const char *id, bool allow_partial, struct 
 
 	if (r < 0)
 		return r;
-	r = joey_container_reload(c, allow_partial ? &sub : err);
-	if (r < 0 && allow_partial && sub.kind != JOEY_EK_NOT_FOUND) {
-		*err = sub;
-		sub = (struct joey_err)JOEY_ERR_INIT;
+	r = joey_container_reload(c, &sub);
+	if (r < 0 && !(allow_partial && sub.kind == JOEY_EK_NOT_FOUND)) {
+		if (err) {
+			*err = sub;
+			sub = (struct joey_err)JOEY_ERR_INIT;
+		}
 		return r;
 	}
-	if (r < 0 && !allow_partial)
-		return r;
 	*ret = joey_take_ptr(c);
 	return 0;
 }
