@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOEY_CLI_INTERNAL_H
+#define JOEY_CLI_INTERNAL_H
+
+#include "joey/log.h"
+#include "joey/runtime.h"
+
+/* ---- opts.c: options as a table ------------------------------------------------------------------------ */
+
+enum opt_kind {
+	OPT_BOOL,   /* bool; --x, --x=true, --x=false */
+	OPT_STRING, /* const char *; the last one counts */
+	OPT_UINT,   /* unsigned */
+	OPT_NOTE,   /* takes a value that is not stored: options of commands to come */
+	OPT_SWITCH, /* like OPT_BOOL, not stored */
+};
+
+struct opt {
+	const char *name;
+	char alias; /* one letter, or 0 */
+	enum opt_kind kind;
+	size_t offset;     /* into the structure given to opts_parse() */
+	const char *value; /* what the value is called in help texts; NULL for switches */
+	const char *help;
+};
+
+#define OPT_END                                    \
+	{                                          \
+		NULL, 0, OPT_SWITCH, 0, NULL, NULL \
+	}
+
+/*
+ * Options as Go's programs take them: -name and --name are the same, value behind '=' or as the next word,
+ * "--" ends options.  With stop, the first operand ends them too.  Operands are moved to the front of argv; *ret_n
+ * tells how many.  *ret_help: -h or --help was seen (nothing more is checked then).
+ */
+int opts_parse(const struct opt *opts, void *into, char **argv, size_t argc, bool stop, size_t *ret_n, bool *ret_help,
+	       struct joey_err *err);
+
+/* Where options end that stop at the first operand: its index. */
+int opts_parse_globals(const struct opt *opts, void *into, char **argv, size_t argc, size_t *ret_at, bool *ret_help,
+		       struct joey_err *err);
+
+/* ---- commands -------------------------------------------------------------------------------------------- */
+
+struct globals {
+	const char *root; /* as given, NULL: default */
+	const char *log;  /* file, NULL: stderr */
+	const char *log_format;
+	const char *rootless_text, *cgroup_manager;
+	bool debug, systemd_cgroup, version;
+	/* worked out by globals_finish() */
+	struct joey_runtime rt;
+	bool json_log;
+	char *root_path;
+};
+
+struct command {
+	const char *name, *operands, *summary;
+	const struct opt *opts;
+	size_t min_args, max_args;
+	bool stop_at_operand;
+	bool needs_runtime; /* globals_finish() first */
+	int failure;        /* exit code when run fails */
+	/* > 0 or 0: exit code.  < 0: err is set.  argv holds operands only. */
+	int (*run)(const struct globals *g, const void *opts, char **argv, size_t argc, struct joey_err *err);
+	size_t opts_size;     /* of the structure behind opts, zeroed for each call */
+	const void *defaults; /* same size; NULL: zeros */
+};
+
+extern const struct command *const commands[]; /* NULL-terminated */
+extern const struct command cmd_create, cmd_delete, cmd_features, cmd_kill, cmd_list, cmd_run, cmd_spec, cmd_start,
+	cmd_state;
+extern const struct command cmd_checkpoint, cmd_events, cmd_exec, cmd_pause, cmd_ps, cmd_restore, cmd_resume,
+	cmd_update;
+
+const struct command *command_find(const char *name);
+
+/* ---- globals.c --------------------------------------------------------------------------------------------- */
+
+extern const struct opt global_opts[];
+/* Log format and debug: needed to print any error. */
+int globals_log(struct globals *g, struct joey_err *err);
+/* root, rootless, cgroup driver */
+int globals_finish(struct globals *g, struct joey_err *err);
+
+/* ---- help.c -------------------------------------------------------------------------------------------------- */
+
+int help_program(struct joey_err *err);
+int help_command(const struct command *c, struct joey_err *err);
+int help_version(struct joey_err *err);
+int print_out(const char *text, struct joey_err *err);
+
+/* ---- log_sinks.c ----------------------------------------------------------------------------------------------- */
+
+/* Warnings go to stderr only if a person reads it, or always was asked for (list). */
+void log_sinks_init(const char *file, bool json, bool debug);
+void log_sinks_show_warnings(void);
+/* The one error line of a failed command. */
+void log_sinks_error(const struct joey_err *err);
+
+/* ---- signals.c --------------------------------------------------------------------------------------------------- */
+
+/* "KILL", "sigterm", "9", "RTMIN+3". */
+int signal_from_string(const char *text, int *ret, struct joey_err *err);
+
+/* ---- cmd_create.c: what create and run share -----------------------------------------------------------------------
+ */
+
+/* Each with a trailing comma. */
+#define CREATE_OPTS                                                                                      \
+	{ "bundle",   'b',                                                                               \
+	  OPT_STRING, offsetof(struct joey_create_opts, bundle),                                         \
+	  "DIR",      "bundle directory (default: the current one)" },                                   \
+		{ "console-socket", 0,                                                                   \
+		  OPT_STRING,       offsetof(struct joey_create_opts, console_socket),                   \
+		  "PATH",           "AF_UNIX socket that gets the master of the container's terminal" }, \
+		{ "pidfd-socket", 0,                                                                     \
+		  OPT_STRING,     offsetof(struct joey_create_opts, pidfd_socket),                       \
+		  "PATH",         "AF_UNIX socket that gets a pidfd of the container's first process" }, \
+		{ "pid-file", 0,                                                                         \
+		  OPT_STRING, offsetof(struct joey_create_opts, pid_file),                               \
+		  "FILE",     "write the pid of the container's first process to FILE" },                \
+		{ "no-pivot", 0,                                                                         \
+		  OPT_BOOL,   offsetof(struct joey_create_opts, no_pivot),                               \
+		  NULL,       "move and chroot instead of pivot_root, for a rootfs on a ramdisk" },      \
+		{ "no-new-keyring",                                                                      \
+		  0,                                                                                     \
+		  OPT_BOOL,                                                                              \
+		  offsetof(struct joey_create_opts, no_new_keyring),                                     \
+		  NULL,                                                                                  \
+		  "keep the caller's session keyring" },                                                 \
+		{ "preserve-fds",                                                                        \
+		  0,                                                                                     \
+		  OPT_UINT,                                                                              \
+		  offsetof(struct joey_create_opts, preserve_fds),                                       \
+		  "N",                                                                                   \
+		  "pass N more descriptors on, from 3 (behind those of LISTEN_FDS)" },
+
+#endif

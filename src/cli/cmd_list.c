@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "cli/cli-internal.h"
+
+struct list_opts {
+	const char *format;
+	bool quiet;
+};
+
+static const struct opt opts[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct list_opts, format), "FORMAT", "table or json (default: table)" },
+	{ "quiet", 'q', OPT_BOOL, offsetof(struct list_opts, quiet), NULL, "print ids only" },
+	OPT_END,
+};
+static const struct list_opts defaults = { .format = "table" };
+
+enum { COLUMNS = 6, GAP = 3, MIN_WIDTH = 12 };
+
+struct row {
+	const char *cell[COLUMNS];
+	char pid[16];
+};
+
+static void fill_row(struct row *r, const struct joey_list_entry *e)
+{
+	snprintf(r->pid, sizeof(r->pid), "%d", (int)e->pid);
+	r->cell[0] = e->id;
+	r->cell[1] = r->pid;
+	r->cell[2] = joey_status_to_string(e->status);
+	r->cell[3] = e->bundle;
+	r->cell[4] = e->created;
+	r->cell[5] = e->owner;
+}
+
+static void widen(size_t width[COLUMNS], const struct row *r)
+{
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (strlen(r->cell[i]) + GAP > width[i])
+			width[i] = strlen(r->cell[i]) + GAP;
+}
+
+static void add_row(struct joey_str *s, const size_t width[COLUMNS], const struct row *r)
+{
+	for (size_t i = 0; i + 1 < COLUMNS; i++)
+		joey_str_printf(s, "%-*s", (int)width[i], r->cell[i]);
+	joey_str_printf(s, "%s\n", r->cell[COLUMNS - 1]);
+}
+
+static void add_table(struct joey_str *s, const struct joey_list *l)
+{
+	static const struct row header = { .cell = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" } };
+	size_t width[COLUMNS];
+	struct row r;
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		width[i] = MIN_WIDTH;
+	for (size_t i = 0; i < l->n; i++) {
+		fill_row(&r, &l->v[i]);
+		widen(width, &r);
+	}
+	add_row(s, width, &header);
+	for (size_t i = 0; i < l->n; i++) {
+		fill_row(&r, &l->v[i]);
+		add_row(s, width, &r);
+	}
+}
+
+static void add_json(struct joey_str *s, const struct joey_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		joey_str_printf(s, "%s%s", i ? "," : "[", l->v[i].json);
+	joey_str_add(s, l->n ? "]" : "null");
+}
+
+static void add_ids(struct joey_str *s, const struct joey_list *l)
+{
+	joey_str_add(s, "");
+	for (size_t i = 0; i < l->n; i++)
+		joey_str_printf(s, "%s\n", l->v[i].id);
+}
+
+static int run(const struct globals *g, const void *opts_in, char **argv, size_t argc, struct joey_err *err)
+{
+	const struct list_opts *o = opts_in;
+	bool json = joey_streq(o->format, "json");
+	autostr struct joey_str s = JOEY_STR_INIT;
+	struct joey_list l = { NULL, 0 };
+	int r;
+
+	(void)argv;
+	(void)argc;
+	if (!json && !joey_streq(o->format, "table"))
+		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "invalid format option: %s", o->format);
+	log_sinks_show_warnings();
+	r = joey_rt_list(&g->rt, &l, err);
+	if (r == -ENOENT && !g->root)
+		joey_err_clear(err); /* nobody has made a container yet */
+	else if (r < 0)
+		return r;
+	if (o->quiet)
+		add_ids(&s, &l);
+	else if (json)
+		add_json(&s, &l);
+	else
+		add_table(&s, &l);
+	joey_list_done(&l);
+	return s.failed ? joey_err_sys(err, ENOMEM, "list") : print_out(s.buf ? s.buf : "", err);
+}
+
+const struct command cmd_list = {
+	.name = "list",
+	.operands = "",
+	.summary = "list the containers below the root",
+	.opts = opts,
+	.min_args = 0,
+	.max_args = 0,
+	.needs_runtime = true,
+	.failure = 1,
+	.run = run,
+	.opts_size = sizeof(struct list_opts),
+	.defaults = &defaults,
+};

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Global options: what they say, and what holds when they say nothing. */
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli-internal.h"
+
+#define G(member) offsetof(struct globals, member)
+
+const struct opt global_opts[] = {
+	{ "root", 0, OPT_STRING, G(root), "DIR",
+	  "where container states are kept (default: /run/joey, or $XDG_RUNTIME_DIR/joey)" },
+	{ "log", 0, OPT_STRING, G(log), "FILE", "append log lines to FILE (default: standard error)" },
+	{ "log-format", 0, OPT_STRING, G(log_format), "FORMAT", "text or json (default: text)" },
+	{ "debug", 0, OPT_BOOL, G(debug), NULL, "log what is going on, too" },
+	{ "systemd-cgroup", 0, OPT_BOOL, G(systemd_cgroup), NULL, "same as --cgroup-manager=systemd" },
+	{ "cgroup-manager", 0, OPT_STRING, G(cgroup_manager), "NAME",
+	  "cgroupfs, systemd (not supported yet) or disabled (default: cgroupfs)" },
+	{ "rootless", 0, OPT_STRING, G(rootless_text), "true|false|auto",
+	  "do without the host's privileges (default: auto)" },
+	{ "version", 'v', OPT_BOOL, G(version), NULL, "print the version" },
+	OPT_END,
+};
+
+int globals_log(struct globals *g, struct joey_err *err)
+{
+	if (g->log && !*g->log)
+		g->log = NULL;
+	if (joey_streq(g->log_format, "json"))
+		g->json_log = true;
+	else if (g->log_format && !joey_streq(g->log_format, "text"))
+		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "invalid log-format: %s", g->log_format);
+	log_sinks_init(g->log, g->json_log, g->debug);
+	return 0;
+}
+
+/* The initial user namespace has a fixed inode: PROC_USER_INIT_INO in the kernel's include/linux/proc_ns.h. */
+static bool in_user_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 0xEFFFFFFDU;
+}
+
+static int find_rootless(struct globals *g, bool in_userns, struct joey_err *err)
+{
+	const char *t = g->rootless_text;
+
+	if (!t || joey_streq(t, "auto") || !*t)
+		g->rt.rootless = geteuid() != 0 || in_userns;
+	else if (joey_streq(t, "true") || joey_streq(t, "1"))
+		g->rt.rootless = true;
+	else if (joey_streq(t, "false") || joey_streq(t, "0"))
+		g->rt.rootless = false;
+	else
+		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "invalid rootless value: %s (true, false or auto)", t);
+	return 0;
+}
+
+static int find_driver(struct globals *g, struct joey_err *err)
+{
+	g->rt.cgroup_driver = JOEY_CGROUP_CGROUPFS;
+	if (g->systemd_cgroup)
+		g->rt.cgroup_driver = JOEY_CGROUP_SYSTEMD;
+	if (g->cgroup_manager && joey_cgroup_driver_from_string(g->cgroup_manager, &g->rt.cgroup_driver) < 0)
+		return joey_err_set(err, JOEY_EK_USAGE, EINVAL,
+				    "invalid cgroup-manager: %s (cgroupfs, systemd or disabled)", g->cgroup_manager);
+	return 0;
+}
+
+/* As runc: who is not root, or is root of a user namespace only, has the place of his session. */
+static const char *session_dir(bool in_userns)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+
+	if (!dir || *dir != '/')
+		return NULL;
+	if (geteuid() != 0)
+		return dir;
+	return in_userns && !joey_streq(getenv("USER"), "root") ? dir : NULL;
+}
+
+static int absolute(const char *path, struct joey_str *s)
+{
+	char cwd[PATH_MAX];
+
+	if (*path != '/') {
+		if (!getcwd(cwd, sizeof(cwd)))
+			return -errno;
+		if (cwd[0] != '/')
+			return -ENOENT; /* "(unreachable)" */
+		joey_str_printf(s, "%s/", joey_streq(cwd, "/") ? "" : cwd);
+	}
+	joey_str_add(s, path);
+	/* Slashes at the end mean nothing, but would hide that this is "/". */
+	while (s->len > 1 && s->buf[s->len - 1] == '/')
+		s->buf[--s->len] = '\0';
+	return 0;
+}
+
+static int find_root(struct globals *g, bool in_userns, struct joey_err *err)
+{
+	autostr struct joey_str s = JOEY_STR_INIT;
+	const char *dir = session_dir(in_userns);
+	int r = 0;
+
+	if (g->root && !*g->root)
+		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "--root cannot be empty");
+	if (g->root)
+		r = absolute(g->root, &s);
+	else if (dir)
+		joey_str_printf(&s, "%s/joey", dir);
+	else
+		joey_str_add(&s, "/run/joey");
+	if (r < 0)
+		return joey_err_sys(err, -r, "make --root %s absolute", g->root);
+	if (joey_streq(s.buf, "/"))
+		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "--root cannot be /");
+	g->root_path = joey_str_take(&s);
+	g->rt.root = g->root_path;
+	return g->root_path ? 0 : joey_err_sys(err, ENOMEM, "root path");
+}
+
+int globals_finish(struct globals *g, struct joey_err *err)
+{
+	bool in_userns = in_user_namespace();
+	int r = find_rootless(g, in_userns, err);
+
+	if (r == 0)
+		r = find_driver(g, err);
+	return r < 0 ? r : find_root(g, in_userns, err);
+}

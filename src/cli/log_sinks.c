@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where lines go (engine-contract 5.1).
+ *
+ *   error     one line per failed command: to --log, and its plain text to stderr; without --log as a log
+ *             line to stderr.
+ *   warning   to nobody's log (Podman reads the whole file as one object), and to stderr only when that is a terminal
+ *             (go-runc parses stderr together with stdout), or for `list`; with --debug to the log.
+ *   debug     with --debug, to the log.
+ *
+ * The file is opened when the first line comes: most runs write none, and until then no descriptor number
+ * is taken that --preserve-fds might mean.  One write(2) with O_APPEND per line, for files are shared.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+
+#include "cli/cli-internal.h"
+#include "joey/json.h"
+
+static struct {
+	const char *file;
+	bool json, debug, show_warnings;
+	int fd;
+	bool failed; /* the file cannot be opened: everything goes to stderr */
+} sinks = { .fd = -EBADF };
+
+static const char *const level_names[] = {
+	[JOEY_LOG_ERROR] = "error",
+	[JOEY_LOG_WARNING] = "warning",
+	[JOEY_LOG_INFO] = "info",
+	[JOEY_LOG_DEBUG] = "debug",
+};
+
+static void to_stderr(const char *text, size_t len)
+{
+	(void)joey_write_all(STDERR_FILENO, text, len);
+}
+
+/* Containers have a say in error texts: no control bytes for the caller's terminal, and one line. */
+static void add_plain(struct joey_str *s, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '\n' || c == '\t' || c == '\r')
+			joey_str_add(s, " ");
+		else if (c < 0x20 || c == 0x7f)
+			joey_str_printf(s, "\\x%02x", c);
+		else
+			joey_str_addn(s, text, 1);
+	}
+}
+
+static void plain_to_stderr(const char *prefix, const char *text)
+{
+	autostr struct joey_str s = JOEY_STR_INIT;
+
+	joey_str_add(&s, prefix);
+	add_plain(&s, text);
+	joey_str_add(&s, "\n");
+	if (!s.failed)
+		to_stderr(s.buf, s.len);
+}
+
+/* Like Go's %q. */
+static void add_quoted(struct joey_str *s, const char *text)
+{
+	joey_str_add(s, "\"");
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			joey_str_printf(s, "\\%c", c);
+		else if (c == '\n')
+			joey_str_add(s, "\\n");
+		else if (c == '\t')
+			joey_str_add(s, "\\t");
+		else if (c < 0x20 || c == 0x7f)
+			joey_str_printf(s, "\\x%02x", c);
+		else
+			joey_str_addn(s, text, 1);
+	}
+	joey_str_add(s, "\"");
+}
+
+static char *json_line(const char *level, const char *text, const char *time, const char *code)
+{
+	autojsonout struct joey_json_out *o = joey_json_out_new(0);
+	char *line = NULL;
+
+	if (!o)
+		return NULL;
+	joey_json_out_object(o, NULL);
+	joey_json_out_string(o, "level", level);
+	joey_json_out_string(o, "msg", text);
+	joey_json_out_string(o, "time", time);
+	if (code)
+		joey_json_out_string(o, "code", code);
+	joey_json_out_end(o);
+	return joey_json_out_finish(o, &line, NULL) < 0 ? NULL : line;
+}
+
+static void open_file(void)
+{
+	if (sinks.fd >= 0 || sinks.failed)
+		return;
+	sinks.fd = open(sinks.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+	if (sinks.fd < 0) {
+		autostr struct joey_str s = JOEY_STR_INIT;
+
+		joey_str_printf(&s, "open log file %s: %s", sinks.file, joey_errno_text(errno));
+		plain_to_stderr("joey: ", s.buf ? s.buf : "open log file");
+		sinks.failed = true;
+	}
+}
+
+static void log_line(enum joey_log_level level, const char *text, const char *code)
+{
+	autostr struct joey_str s = JOEY_STR_INIT;
+	char time[JOEY_TIME_TEXT_MAX];
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	joey_time_rfc3339(&now, false, time);
+	if (sinks.json) {
+		autofree char *line = json_line(level_names[level], text, time, code);
+
+		joey_str_add(&s, line ? line : "");
+	} else {
+		joey_str_printf(&s, "time=\"%s\" level=%s msg=", time, level_names[level]);
+		add_quoted(&s, text);
+	}
+	joey_str_add(&s, "\n");
+	if (s.failed || s.len <= 1)
+		return;
+	if (sinks.file)
+		open_file();
+	if (sinks.fd >= 0)
+		(void)joey_write_all(sinks.fd, s.buf, s.len);
+	else if (!sinks.file)
+		to_stderr(s.buf, s.len);
+}
+
+static bool stderr_is_terminal(void)
+{
+	struct termios t;
+
+	return tcgetattr(STDERR_FILENO, &t) == 0;
+}
+
+static void sink(void *arg, enum joey_log_level level, const char *text)
+{
+	(void)arg;
+	if (sinks.debug)
+		log_line(level, text, NULL);
+	if (level == JOEY_LOG_WARNING && (!sinks.debug || sinks.file) && (sinks.show_warnings || stderr_is_terminal()))
+		plain_to_stderr("joey: warning: ", text);
+}
+
+void log_sinks_init(const char *file, bool json, bool debug)
+{
+	sinks.file = file;
+	sinks.json = json;
+	sinks.debug = debug;
+	joey_log_set_sink(sink, NULL, debug ? JOEY_LOG_DEBUG : JOEY_LOG_WARNING);
+}
+
+void log_sinks_show_warnings(void)
+{
+	sinks.show_warnings = true;
+}
+
+void log_sinks_error(const struct joey_err *err)
+{
+	log_line(JOEY_LOG_ERROR, joey_err_text(err), joey_err_kind_to_string(err->kind));
+	if (sinks.file)
+		plain_to_stderr("", joey_err_text(err));
+}
