@@ -20,18 +20,19 @@ load helpers
 	for f in "/proc/$p/fd/"*; do
 		to=$(readlink "$f")
 		n=$((n + 1))
-		case ${f##*/}:$to in
-		[012]:*) ;;
-		*:pipe:* | *:socket:* | *:anon_inode:* | *:/memfd:*) ;;
-		*:"$ROOT/$CID/"* | *fifo*) [ ! -d "$f" ] ;;
-		*:/) equals "$(stat -Lc %d:%i "$f")" "$(stat -Lc %d:%i "/proc/$p/root")" && continue ;; # the container's own
-		*:/proc | *:/proc/* | *:/bin/* | */rootfs/bin/*) [ "$(stat -Lc %t:%T "$f")" ] ;;
+		case ${f##*/} in [012]) continue ;; esac
+		if [ -d "$f" ]; then # the container's own root, or a private procfs
+			[ "$(stat -Lfc %T "$f")" = proc ] || [ "$(stat -Lc %d:%i "$f")" = "$(stat -Lc %d:%i "/proc/$p/root")" ] || {
+				echo "init holds a directory: $f -> $to"
+				return 1
+			}
+			continue
+		fi
+		case $to in
+		/runc) ! is_joey ;;
+		pipe:* | socket:* | anon_inode:* | /memfd:* | "$ROOT/$CID/"* | /bin/* | */rootfs/bin/* | /proc/* | /*/task/*) ;;
 		*) echo "init holds $f -> $to"; return 1 ;;
 		esac
-		if [ -d "$f" ] && [ "$(stat -Lfc %T "$f")" != proc ]; then
-			echo "init holds a directory: $f -> $to"
-			return 1
-		fi
 	done
 	[ "$n" -lt 16 ]
 }

@@ -116,7 +116,7 @@ create_to_files() {
 	create
 	local s
 	for s in FOO SIGFOO 1x; do rt_fail 'unknown signal' kill "$CID" "$s"; done
-	is_joey && rt_fail 'unknown signal' kill "$CID" 99
+	! is_joey || rt_fail 'unknown signal' kill "$CID" 99
 	rt_fail 'unknown signal "FOO"' kill "$CID" FOO
 }
 
