@@ -12,22 +12,41 @@
 #include "joey/syscalls.h"
 #include "native/native-internal.h"
 
+/* The state outlives the cgroup object, so it needs the path for itself. */
+static int record_cgroup(const struct native_plan *p, struct joey_err *err)
+{
+	struct joey_container *c = p->container;
+	struct joey_cgroup_record rec;
+
+	joey_cgroup_get_record(p->cgroup, &rec);
+	if (rec.path && !joey_streq(rec.path, c->state.cgroup.path)) {
+		rec.path = joey_arena_strdup(&c->arena, rec.path);
+		if (!rec.path)
+			return joey_err_sys(err, ENOMEM, "record cgroup");
+	} else if (rec.path) {
+		rec.path = c->state.cgroup.path;
+	}
+	c->state.cgroup = rec;
+	return 0;
+}
+
 static int make_cgroup(struct native_plan *p, struct joey_err *err)
 {
 	const struct joey_create *args = p->args;
-	struct joey_state *st = &p->container->state;
 	int r = joey_cgroup_new(args->cgroup_driver, p->config->cgroups_path, p->container->id, args->rootless,
 				&p->cgroup, err);
 
 	if (r < 0)
 		return r;
-	joey_cgroup_get_record(p->cgroup, &st->cgroup);
-	r = args->save(args->arg, err);
+	r = record_cgroup(p, err);
+	if (r == 0)
+		r = args->save(args->arg, err);
 	if (r == 0)
 		r = joey_cgroup_create(p->cgroup, p->config->resources, err);
+	if (r == 0)
+		r = record_cgroup(p, err);
 	if (r < 0)
 		return r;
-	joey_cgroup_get_record(p->cgroup, &st->cgroup);
 	p->setup.cgroup_fd = joey_cgroup_fd(p->cgroup);
 	return 0;
 }
