@@ -180,14 +180,19 @@ int native_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err
 /* ---- destroy ------------------------------------------------------------------------------------------------------
  */
 
-static int kill_init(struct joey_container *c, struct joey_err *err)
+/* By the cgroup, which takes everybody and works on a frozen one, and by init's pid where there is no cgroup. */
+static int kill_init(struct joey_container *c, struct joey_cgroup *cg, struct joey_err *err)
 {
 	autoclose int pidfd = open_init(&c->state);
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int r;
+	int r = 0;
 
 	if (pidfd < 0)
 		return 0;
+	if (cg && joey_cgroup_fd(cg) >= 0)
+		r = joey_cgroup_kill(cg, err);
+	if (r < 0)
+		return r;
 	(void)joey_sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	do
 		r = poll(&p, 1, DEATH_DEADLINE_MS);
@@ -216,11 +221,8 @@ int native_destroy(struct joey_container *c, struct joey_err *err)
 	int r;
 
 	r = open_cgroup(c, &cg, err);
-	/* A frozen cgroup dies by cgroup.kill; the signal to init alone would not be acted on in time. */
-	if (r == 0 && cg && joey_cgroup_fd(cg) >= 0)
-		r = joey_cgroup_kill(cg, err);
 	if (r == 0)
-		r = kill_init(c, err);
+		r = kill_init(c, cg, err);
 	if (r == 0 && cg)
 		r = joey_cgroup_destroy(cg, err);
 	if (r == 0)
