@@ -32,6 +32,7 @@ debs_open() {
 		APT::Architectures { "$arch"; };
 		APT::Sandbox::User "root";
 		Acquire::Languages "none";
+		Acquire::Check-Valid-Until "false";
 	CONF
 	: >>"$dir/status"
 	if ! cmp -s "$dir/sources.new" "$dir/sources.list" || [ -z "$(find "$dir/stamp" -mtime -1 2>/dev/null)" ]; then
@@ -73,4 +74,25 @@ debs_unpack() {
 	for deb in "$tmp"/*.deb; do dpkg-deb -x "$deb" "$to" || rc=1; done
 	rm -rf "$tmp"
 	return $rc
+}
+
+# debs_root SUITE DIRECTORY OPTION...: a Debian root made by mmdebstrap with these options. DEBS_SOURCES: more source lines.
+debs_root() {
+	local suite=$1 to=$2 log
+	log=$CACHE/$(basename "$to").log
+	shift 2
+	rm -rf --one-file-system "$to"
+	if ! timeout 1200 mmdebstrap --mode=root --format=directory --aptopt='APT::Install-Recommends "false"' \
+		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Languages "none"' "$@" \
+		"$suite" "$to" "deb $(debs_mirror) $suite main" ${DEBS_SOURCES:+"$DEBS_SOURCES"} >"$log" 2>&1 </dev/null; then
+		tail -n 20 "$log" >&2
+		return 1
+	fi
+	rm -f "$log"
+}
+
+# debs_adopt ROOT BINARY: make a binary of an unpacked root run on this host, with that root's loader and libraries.
+debs_adopt() {
+	local lib=$1/usr/lib/x86_64-linux-gnu
+	patchelf --set-interpreter "$lib/ld-linux-x86-64.so.2" --force-rpath --set-rpath "$lib" "$2"
 }

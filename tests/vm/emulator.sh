@@ -11,14 +11,10 @@ dir=$CACHE/qemu-$(hash_of "$here/emulator.sh")
 
 build() {
 	[ ! -e "$dir/done" ] || return 0
-	local lib=usr/lib/x86_64-linux-gnu
 	deps_install mmdebstrap patchelf
-	rm -rf "$dir"
 	say "emulator: unpacking QEMU of trixie"
-	timeout 600 mmdebstrap --mode=root --variant=extract --aptopt='APT::Install-Recommends "false"' --include=qemu-system-x86 \
-		--format=directory trixie "$dir" "$(debs_mirror)" >"$CACHE/qemu-build.log" 2>&1 ||
-		{ tail -n 20 "$CACHE/qemu-build.log" >&2; return 1; }
-	patchelf --set-interpreter "$dir/$lib/ld-linux-x86-64.so.2" --force-rpath --set-rpath "$dir/$lib" "$dir/usr/bin/qemu-system-x86_64"
+	debs_root trixie "$dir" --variant=extract --include=qemu-system-x86
+	debs_adopt "$dir" "$dir/usr/bin/qemu-system-x86_64"
 	"$dir/usr/bin/qemu-system-x86_64" --version | head -n 1 >"$dir/done"
 	say "emulator: $(cat "$dir/done")"
 }

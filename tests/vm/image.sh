@@ -25,13 +25,9 @@ fetch_uml() {
 make_root() {
 	local packages
 	packages=$(sed 's/#.*//' "$here/packages" | tr -s ' \n' ',' | sed 's/^,//;s/,$//')
-	timeout 1200 mmdebstrap --mode=root --variant=minbase --skip=output/dev,output/mknod --format=directory \
-		--aptopt='APT::Install-Recommends "false"' \
+	debs_root "$SUITE" "$1" --variant=minbase --include="$packages" --skip=output/dev,output/mknod \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
-		--essential-hook='mkdir -p "$1/etc/initramfs-tools"' \
-		--include="$packages" --customize-hook="$here/guest/setup.sh"' "$1"' \
-		"$SUITE" "$1" "$(debs_mirror)" >"$CACHE/vm-build.log" 2>&1 ||
-		{ tail -n 25 "$CACHE/vm-build.log" >&2; return 1; }
+		--essential-hook='mkdir -p "$1/etc/initramfs-tools"' --customize-hook="$here/guest/setup.sh"' "$1"'
 }
 
 # The initrd for the full virtual machine: busybox, the disk's and the shares' modules, in the order they load.
