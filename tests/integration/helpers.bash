@@ -88,6 +88,7 @@ test_setup() {
 	CG=/$CID
 	IDS=("$CID")
 	BG=()
+	MOUNTED=()
 	EXPECT_LEFT=
 	mkdir "$B"
 	cp -al "$BATS_FILE_TMPDIR/template" "$B/rootfs"
@@ -104,12 +105,21 @@ test_teardown() {
 		}
 	done
 	for p in "${BG[@]}"; do wait "$p" 2>/dev/null || true; done
+	for ((p = ${#MOUNTED[@]} - 1; p >= 0; p--)); do umount "${MOUNTED[p]}" || umount -l "${MOUNTED[p]}" || true; done
 	[ -n "$EXPECT_LEFT" ] || assert_nothing_left || rc=1
 	return $rc
 }
 
 # another ID...: further containers of this test, deleted and checked like the first.
 another() { IDS+=("$@"); }
+
+# host_mount WHERE MOUNT-ARGS...: a mount on the host for this test; teardown removes it.
+host_mount() {
+	local where=$1
+	shift
+	mount "$@" "$where" || return 1
+	MOUNTED+=("$where")
+}
 
 # background COMMAND...: runs it in the background; teardown ends it. Its pid is in $!.
 background() {
