@@ -136,6 +136,13 @@ static int check_proc(const struct job *j, int mnt, struct joey_err *err)
 	return 0;
 }
 
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Attributes are set before anybody can see the mount; propagation, too, unless the attachment would change it. */
 static int attach(const struct job *j, int mnt, bool made, struct joey_err *err)
 {
@@ -146,6 +153,8 @@ static int attach(const struct job *j, int mnt, bool made, struct joey_err *err)
 	if (r < 0)
 		return r;
 	r = mount_attach(mnt, j->target, "");
+	if (r == -EINVAL && is_directory(mnt) != is_directory(j->target))
+		r = -ENOTDIR; /* what mount(2) says, and engines look for */
 	if (r < 0)
 		return joey_err_sys(err, -r, "attach the mount");
 	return j->parents_shared ? mount_attr_propagation(mnt, j->m, 0, err) : 0;
