@@ -146,5 +146,7 @@ bool cgroup_has_children(int dir_fd);
 /* ---- freeze.c, kill.c ---- */
 int cgroup_freeze_wait(const struct joey_cgroup *cg, unsigned timeout_ms);
 int cgroup_wait_empty(const struct joey_cgroup *cg, unsigned timeout_ms);
+/* What joey_cgroup_kill() does on a kernel without cgroup.kill. */
+int cgroup_kill_one_by_one(const struct joey_cgroup *cg);
 
 #endif

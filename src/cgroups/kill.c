@@ -109,7 +109,7 @@ static int signal_all(const struct joey_cgroup *cg, int sig, size_t *ret_n)
 	return r;
 }
 
-static int kill_one_by_one(const struct joey_cgroup *cg)
+int cgroup_kill_one_by_one(const struct joey_cgroup *cg)
 {
 	unsigned round;
 	size_t n = 1;
@@ -135,7 +135,7 @@ int joey_cgroup_kill(struct joey_cgroup *cg, struct joey_err *err)
 	r = cgroup_write(cg->dir_fd, "cgroup.kill", "1");
 	/* Absent before 5.14; EOPNOTSUPP in a threaded cgroup. Gone altogether: the fallback finds nobody. */
 	if (r == -ENOENT || r == -EOPNOTSUPP)
-		r = kill_one_by_one(cg);
+		r = cgroup_kill_one_by_one(cg);
 	if (r < 0 && !cgroup_gone(r))
 		return joey_err_sys(err, -r, "cgroup: kill the processes of %s", cgroup_name(cg));
 	return 0;
