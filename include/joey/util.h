@@ -146,7 +146,8 @@ ssize_t joey_recv_fds(int sock, void *data, size_t len, int *ret_fds, size_t max
 
 /* Sets FD_CLOEXEC on every descriptor >= first (close_range(2), else a walk of /proc/self/fd). */
 int joey_cloexec_from(unsigned first);
-int joey_close_from(unsigned first);
+/* Closes first .. last, both included. */
+int joey_close_range(unsigned first, unsigned last);
 
 /* ---- time --------------------------------------------------------------------------------------------- */
 

@@ -48,8 +48,6 @@ static int reopen_host(struct joey_setup *s, struct joey_err *err)
 {
 	int root, r;
 
-	if (!s->config->ns[JOEY_NS_MNT].present)
-		return 0;
 	root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return joey_err_sys(err, errno, "open the host's root");
@@ -110,8 +108,14 @@ int step_prepare_rootfs(struct joey_setup *s, struct joey_err *err)
 {
 	bool own_ns = joey_config_new_ns(s->config, JOEY_NS_MNT);
 	autoclose int root = -EBADF;
-	int r = reopen_host(s, err);
+	int r;
 
+	/* The host's mount namespace: nothing may be mounted in it, the directory itself is the root. */
+	if (!s->config->ns[JOEY_NS_MNT].present) {
+		s->root_fd = openat(s->rootfs_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return s->root_fd < 0 ? joey_err_sys(err, errno, "open the rootfs at %s", s->rootfs) : 0;
+	}
+	r = reopen_host(s, err);
 	if (r == 0 && own_ns)
 		r = cut_propagation(s, err);
 	if (r < 0)

@@ -25,6 +25,7 @@ static const struct step {
 	const char *name;
 	bool (*wanted)(const struct joey_setup *s); /* NULL: always */
 	int (*run)(struct joey_setup *s, struct joey_err *err);
+	bool plain; /* its error is known to engines and their users by its exact shape: no step name before it */
 } steps[JOEY_PHASE_MAX][20] = {
 	[JOEY_PHASE_MOUNTS] = {
 		{ "start a session", NULL, step_session },
@@ -62,7 +63,7 @@ static const struct step {
 		{ "change to the working directory", NULL, step_chdir },
 		{ "make the environment", NULL, step_environment },
 		{ "set credentials", NULL, step_credentials },
-		{ "find the program", NULL, step_resolve_executable },
+		{ "find the program", NULL, step_resolve_executable, true },
 		{ "load the seccomp filter", wants_seccomp_late, step_seccomp_late },
 	},
 };
@@ -107,8 +108,11 @@ int joey_setup_run(struct joey_setup *s, enum joey_phase phase, struct joey_err 
 	for (const struct step *step = steps[phase]; step->name; step++) {
 		if (step->wanted && !step->wanted(s))
 			continue;
-		if (step->run(s, err) < 0)
-			return joey_err_wrap(err, "%s", step->name);
+		if (step->run(s, err) >= 0)
+			continue;
+		if (!step->plain)
+			joey_err_wrap(err, "%s", step->name);
+		return joey_err_wrap(err, "error during container init");
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "joey/log.h"
@@ -31,6 +32,60 @@ static void reset_signals(void)
 			(void)sigaction(sig, &dfl, NULL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/*
+ * Closes what joey or its caller had open and init has no use for: a created container may wait for a long time, and
+ * nothing of the host may be reachable through it meanwhile.
+ */
+static int close_others(const struct native_plan *p, const struct sync *sync, struct joey_err *err)
+{
+	const struct joey_setup *s = &p->setup;
+	int keep[] = { sync->fd,
+		       p->start_fd,
+		       p->report_fd,
+		       s->bundle_fd,
+		       s->host_root_fd,
+		       s->rootfs_fd,
+		       s->devnull_fd,
+		       s->cgroup_fd,
+		       s->console_sock,
+		       s->pty_to_parent,
+		       s->notify_dir_fd,
+		       p->ns_fds[JOEY_NS_NET],
+		       p->ns_fds[JOEY_NS_MNT],
+		       p->ns_fds[JOEY_NS_IPC],
+		       p->ns_fds[JOEY_NS_UTS],
+		       p->ns_fds[JOEY_NS_CGROUP],
+		       p->ns_fds[JOEY_NS_TIME] };
+	unsigned from = 3 + s->preserve_fds;
+	int r = 0;
+
+	qsort(keep, JOEY_ARRAY_SIZE(keep), sizeof(keep[0]), by_number);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(keep) && r >= 0; i++) {
+		if (keep[i] < (int)from)
+			continue;
+		if ((unsigned)keep[i] > from)
+			r = joey_close_range(from, (unsigned)keep[i] - 1);
+		from = (unsigned)keep[i] + 1;
+	}
+	if (r >= 0)
+		r = joey_close_range(from, ~0U);
+	return r < 0 ? joey_err_sys(err, r, "close inherited descriptors") : 0;
+}
+
+/* The caller may be tied to few CPUs; the container's are its cpuset's, to which the kernel cuts this mask. */
+static void reset_affinity(void)
+{
+	unsigned char all[1024];
+
+	memset(all, 0xff, sizeof(all));
+	(void)syscall(SYS_sched_setaffinity, 0, sizeof(all), all);
 }
 
 static void log_to_parent(void *arg, enum joey_log_level level, const char *text)
@@ -166,8 +221,11 @@ static int hooks_before_pivot(struct native_plan *p, struct sync *sync, struct j
 static int set_up(struct native_plan *p, struct sync *sync, bool joined, struct joey_err *err)
 {
 	struct sync_frame f;
-	int r = enter_namespaces(p, sync, joined, err);
+	int r = close_others(p, sync, err);
 
+	if (r == 0)
+		r = enter_namespaces(p, sync, joined, err);
+	reset_affinity();
 	if (r == 0)
 		r = joey_setup_run(&p->setup, JOEY_PHASE_MOUNTS, err);
 	if (r == 0)
@@ -233,6 +291,9 @@ void child_main(struct native_plan *p, struct sync *sync, bool joined)
 	if (sync_send(sync, SYNC_DONE, 0, NULL, -EBADF, &err) < 0)
 		_exit(1);
 	joey_close(sync->fd);
+	p->setup.root_fd = joey_close(p->setup.root_fd);
+	p->setup.proc_fd = joey_close(p->setup.proc_fd);
+	p->setup.cgroup_fd = joey_close(p->setup.cgroup_fd);
 	if (wait_for_start(p, &err) == 0)
 		start_payload(p, &err);
 	report_to_start(p, &err);

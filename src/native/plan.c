@@ -217,7 +217,9 @@ int plan_init(struct native_plan *p, struct joey_container *c, const struct joey
 	p->setup.notify_dir_fd = args->notify_dir_fd;
 	p->setup.preserve_fds = args->preserve_fds;
 
-	r = open_host(p, err);
+	r = joey_config_check_host(args->config, args->rootless, err);
+	if (r == 0)
+		r = open_host(p, err);
 	if (r == 0)
 		r = plan_namespaces(p, err);
 	if (r == 0)

@@ -33,6 +33,9 @@ static int check_paths(struct oci_ctx *c, struct joey_config *config)
 	if ((masked || config->readonly_paths.n > 0) && !has_ns(config, JOEY_NS_MNT))
 		return oci_fail_at(c, masked ? "linux.maskedPaths" : "linux.readonlyPaths",
 				   "unable to restrict sys entries without a private MNT namespace");
+	/* They would be made on the host, and stay there. */
+	if (config->n_mounts > 0 && !has_ns(config, JOEY_NS_MNT))
+		return oci_fail_at(c, "mounts", "unable to mount without a private MNT namespace");
 	return 0;
 }
 

@@ -214,7 +214,7 @@ ssize_t joey_recv_fds(int sock, void *data, size_t len, int *ret_fds, size_t max
 }
 
 /* Kernels before 5.9 (or 5.11 for CLOEXEC) lack close_range(2): walk the descriptor table instead. */
-static int each_fd_from(unsigned first, bool do_close)
+static int each_fd(unsigned first, unsigned last, bool do_close)
 {
 	DIR *d = opendir("/proc/self/fd");
 	struct dirent *e;
@@ -224,7 +224,7 @@ static int each_fd_from(unsigned first, bool do_close)
 	while ((e = readdir(d))) {
 		uint32_t fd;
 
-		if (joey_parse_u32(e->d_name, &fd) < 0 || fd < first || (int)fd == dirfd(d))
+		if (joey_parse_u32(e->d_name, &fd) < 0 || fd < first || fd > last || (int)fd == dirfd(d))
 			continue;
 		if (do_close)
 			joey_close((int)fd);
@@ -239,14 +239,14 @@ int joey_cloexec_from(unsigned first)
 {
 	int r = joey_sys_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC);
 
-	return r == -ENOSYS || r == -EINVAL ? each_fd_from(first, false) : r;
+	return r == -ENOSYS || r == -EINVAL ? each_fd(first, ~0U, false) : r;
 }
 
-int joey_close_from(unsigned first)
+int joey_close_range(unsigned first, unsigned last)
 {
-	int r = joey_sys_close_range(first, ~0U, 0);
+	int r = joey_sys_close_range(first, last, 0);
 
-	return r == -ENOSYS ? each_fd_from(first, true) : r;
+	return r == -ENOSYS ? each_fd(first, last, true) : r;
 }
 
 uint64_t joey_now_ms(void)
