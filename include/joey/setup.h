@@ -81,6 +81,8 @@ struct joey_setup {
 /* All fds -EBADF, everything else zero. */
 void joey_setup_init(struct joey_setup *s);
 void joey_setup_done(struct joey_setup *s);
+/* All phases are run: closes the directories and mounts they kept, so that a waiting init holds none. */
+void joey_setup_close(struct joey_setup *s);
 
 /* Runs the steps of one phase in order; the error is wrapped with the step's name. */
 int joey_setup_run(struct joey_setup *s, enum joey_phase phase, struct joey_err *err);

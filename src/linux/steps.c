@@ -86,15 +86,19 @@ void joey_setup_init(struct joey_setup *s)
 	};
 }
 
+void joey_setup_close(struct joey_setup *s)
+{
+	s->root_fd = joey_close(s->root_fd);
+	s->proc_fd = joey_close(s->proc_fd);
+	s->masked_dir_fd = joey_close(s->masked_dir_fd);
+	for (size_t i = 0; s->mount_fds && i < s->config->n_mounts; i++)
+		s->mount_fds[i] = joey_close(s->mount_fds[i]);
+}
+
 void joey_setup_done(struct joey_setup *s)
 {
-	joey_close(s->root_fd);
-	joey_close(s->proc_fd);
-	joey_close(s->masked_dir_fd);
+	joey_setup_close(s);
 	joey_close(s->exec_fd);
-	if (s->mount_fds)
-		for (size_t i = 0; i < s->config->n_mounts; i++)
-			joey_close(s->mount_fds[i]);
 	free(s->mount_fds);
 	free(s->mount_readonly_late);
 	free(s->exec_path);

@@ -291,8 +291,7 @@ void child_main(struct native_plan *p, struct sync *sync, bool joined)
 	if (sync_send(sync, SYNC_DONE, 0, NULL, -EBADF, &err) < 0)
 		_exit(1);
 	joey_close(sync->fd);
-	p->setup.root_fd = joey_close(p->setup.root_fd);
-	p->setup.proc_fd = joey_close(p->setup.proc_fd);
+	joey_setup_close(&p->setup);
 	p->setup.cgroup_fd = joey_close(p->setup.cgroup_fd);
 	if (wait_for_start(p, &err) == 0)
 		start_payload(p, &err);
