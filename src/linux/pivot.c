@@ -90,6 +90,9 @@ int step_pivot(struct joey_setup *s, struct joey_err *err)
 		return r;
 	if (chdir("/") < 0)
 		return joey_err_sys(err, errno, "enter /");
+	for (size_t i = 0; s->mount_fds && i < s->config->n_mounts; i++)
+		if (!s->mount_readonly_late[i])
+			s->mount_fds[i] = joey_close(s->mount_fds[i]);
 	/* Nothing of the host is needed from here on, and nothing of it may be reached. */
 	s->host_root_fd = joey_close(s->host_root_fd);
 	s->bundle_fd = joey_close(s->bundle_fd);

@@ -178,6 +178,7 @@ int step_readonly_late(struct joey_setup *s, struct joey_err *err)
 
 		if (r < 0)
 			return joey_err_sys(err, -r, "remount %s read-only", s->config->mounts[i].destination);
+		s->mount_fds[i] = joey_close(s->mount_fds[i]);
 	}
 	return 0;
 }
