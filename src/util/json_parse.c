@@ -275,9 +275,10 @@ static const yajl_callbacks callbacks = {
 };
 
 /* yajl's texts end in a newline and have a prefix such as "parse error: ". */
-static int report_yajl(yajl_handle h, struct joey_err *err)
+static int report_yajl(yajl_handle h, size_t len, struct joey_err *err)
 {
-	size_t at = yajl_get_bytes_consumed(h);
+	size_t consumed = yajl_get_bytes_consumed(h);
+	size_t at = consumed < len ? consumed : len; /* yajl feeds itself a blank at the end */
 	unsigned char *text = yajl_get_error(h, 0, NULL, 0);
 	const char *reason = text ? (const char *)text : "parse error";
 	int r;
@@ -310,7 +311,7 @@ static int run(yajl_handle h, struct builder *b, const char *text, size_t len, s
 	if (b->reason)
 		return report_own(b, h, err);
 	if (st != yajl_status_ok)
-		return report_yajl(h, err);
+		return report_yajl(h, len, err);
 	if (b->depth != 0 || b->n_slots != 1)
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "parse error: premature EOF at byte %zu", len);
 	return 0;
