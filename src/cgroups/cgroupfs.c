@@ -123,25 +123,28 @@ static int parent_path(const struct joey_cgroup *cg, char **ret)
 	return 0;
 }
 
-int cgroup_parent_open(struct joey_cgroup *cg)
+int cgroup_parent_open(struct joey_cgroup *cg, int *ret_fd)
 {
 	autofree char *dir = NULL;
-	int r;
+	int r = 0;
 
-	if (cg->parent_fd >= 0)
+	if (cgroup_leaf(cg) == cg->path + 1) {
+		*ret_fd = cg->mnt_fd;
 		return 0;
-	r = parent_path(cg, &dir);
-	if (r < 0)
-		return r;
-	/* "." would be refused by nothing, but costs no more than a dup. */
-	r = cgroup_opendir_at(cg->mnt_fd, *dir ? dir : ".", O_PATH);
-	if (r < 0)
-		return r;
-	cg->parent_fd = r;
+	}
+	if (cg->parent_fd < 0) {
+		r = parent_path(cg, &dir);
+		if (r == 0)
+			r = cgroup_opendir_at(cg->mnt_fd, dir, O_PATH);
+		if (r < 0)
+			return r;
+		cg->parent_fd = r;
+	}
+	*ret_fd = cg->parent_fd;
 	return 0;
 }
 
-static int make_parents(struct joey_cgroup *cg)
+static int make_parents(struct joey_cgroup *cg, int *ret_fd)
 {
 	autoclose int cur = cgroup_opendir_at(cg->mnt_fd, ".", O_PATH);
 	autofree char *dir = NULL;
@@ -168,12 +171,13 @@ static int make_parents(struct joey_cgroup *cg)
 		cur = next;
 	}
 	cg->parent_fd = joey_take_fd(&cur);
+	*ret_fd = cg->parent_fd;
 	return 0;
 }
 
-static int open_leaf(struct joey_cgroup *cg)
+static int open_leaf(struct joey_cgroup *cg, int parent_fd)
 {
-	autoclose int fd = cgroup_opendir_at(cg->parent_fd, cgroup_leaf(cg), O_PATH);
+	autoclose int fd = cgroup_opendir_at(parent_fd, cgroup_leaf(cg), O_PATH);
 	struct stat st;
 
 	if (fd < 0)
@@ -186,20 +190,20 @@ static int open_leaf(struct joey_cgroup *cg)
 }
 
 /* The one step after which there is something to undo. */
-static int make_leaf(struct joey_cgroup *cg, struct joey_err *err)
+static int make_leaf(struct joey_cgroup *cg, int parent_fd, struct joey_err *err)
 {
 	int r;
 
-	if (mkdirat(cg->parent_fd, cgroup_leaf(cg), 0755) < 0) {
+	if (mkdirat(parent_fd, cgroup_leaf(cg), 0755) < 0) {
 		if (errno != EEXIST)
 			return -errno;
 		/* Someone was faster than we: theirs to remove. */
 		cg->created = false;
 	}
-	r = open_leaf(cg);
+	r = open_leaf(cg, parent_fd);
 	if (r < 0) {
 		if (cg->created)
-			(void)unlinkat(cg->parent_fd, cgroup_leaf(cg), AT_REMOVEDIR);
+			(void)unlinkat(parent_fd, cgroup_leaf(cg), AT_REMOVEDIR);
 		return r;
 	}
 	return cg->created ? 0 : cgroup_check_unused(cg, err);
@@ -234,17 +238,17 @@ static int create_failed(struct joey_cgroup *cg, int r, const struct joey_resour
 static int cgroupfs_create(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
 {
 	autoerr struct joey_err step = JOEY_ERR_INIT;
-	int r = 0;
+	int parent_fd = -EBADF, r;
 
 	r = cgroup_controllers_check(cg, res, err);
 	if (r < 0)
 		return r;
 	if (cg->dir_fd < 0) {
-		r = cgroup_parent_open(cg);
+		r = cgroup_parent_open(cg, &parent_fd);
 		if (r == -ENOENT)
-			r = make_parents(cg);
+			r = make_parents(cg, &parent_fd);
 		if (r == 0)
-			r = make_leaf(cg, &step);
+			r = make_leaf(cg, parent_fd, &step);
 		if (r < 0)
 			r = create_failed(cg, r, res, &step);
 		if (r < 0) {
@@ -259,7 +263,7 @@ static int cgroupfs_create(struct joey_cgroup *cg, const struct joey_resources *
 	r = cgroup_controllers_enable(cg, res, err);
 	if (r < 0 && cg->created) {
 		cg->dir_fd = joey_close(cg->dir_fd);
-		(void)unlinkat(cg->parent_fd, cgroup_leaf(cg), AT_REMOVEDIR);
+		(void)unlinkat(parent_fd, cgroup_leaf(cg), AT_REMOVEDIR);
 		cg->created = false;
 	}
 	return r;
@@ -268,18 +272,18 @@ static int cgroupfs_create(struct joey_cgroup *cg, const struct joey_resources *
 static int cgroupfs_remove(struct joey_cgroup *cg)
 {
 	struct stat st;
-	int r = cgroup_parent_open(cg);
+	int fd, r = cgroup_parent_open(cg, &fd);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return r;
 	/* Removed and made again by someone else since we opened it?  Then it is not ours. */
-	if (fstatat(cg->parent_fd, cgroup_leaf(cg), &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(fd, cgroup_leaf(cg), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (cg->inode != 0 && st.st_ino != cg->inode)
 		return 0;
-	if (unlinkat(cg->parent_fd, cgroup_leaf(cg), AT_REMOVEDIR) < 0 && errno != ENOENT)
+	if (unlinkat(fd, cgroup_leaf(cg), AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return -errno;
 	return 0;
 }

@@ -88,7 +88,8 @@ int cgroup_path_build(const char *cgroups_path, const char *id, const char *own_
 		      struct joey_err *err);
 /* "/a/./b/../c//" -> "/a/c"; ".." stops at the top; heap. */
 int cgroup_path_clean(const char *path, char **ret);
-int cgroup_parent_open(struct joey_cgroup *cg);
+/* Opened once; borrowed. */
+int cgroup_parent_open(struct joey_cgroup *cg, int *ret_fd);
 const char *cgroup_leaf(const struct joey_cgroup *cg);
 
 /* ---- controllers.c ---- */

@@ -20,6 +20,11 @@ static const char *const accounting[] = { "cpu", "memory", "io", "pids", "cpuset
 /* Controllers that do not work in a threaded cgroup. */
 static const char *const domain_only[] = { "memory", "io", "hugetlb" };
 
+static bool is_unified_host(const struct joey_cgroup *cg)
+{
+	return strcmp(cg->mount, "/sys/fs/cgroup") == 0;
+}
+
 struct need {
 	const char *offered; /* text of cgroup.controllers */
 	const struct joey_cgroup *cg;
@@ -66,7 +71,7 @@ static int need_one(struct cgroup_knob_out *out, const char *file, const char *t
 		err, JOEY_EK_UNSUPPORTED, EOPNOTSUPP,
 		"cgroup: linux.resources.%s needs the controller \"%s\", which %s does not offer%s", out->key, name,
 		n->cg->mount,
-		strcmp(n->cg->mount, "/sys/fs/cgroup") == 0
+		is_unified_host(n->cg)
 			? ""
 			: " (host in hybrid mode? controllers are mounted as cgroup v1, which joey does not support)");
 }
@@ -225,6 +230,9 @@ int cgroup_controllers_enable(struct joey_cgroup *cg, const struct joey_resource
 	wanted = n.wanted;
 	if (r < 0)
 		return r;
+	/* On a hybrid host statistics are read from the v1 controllers. */
+	if (!n.any && !is_unified_host(cg))
+		return 0;
 	r = read_list(cg, cg->mnt_fd, "cgroup.controllers", offered, err);
 	if (r < 0)
 		return r;

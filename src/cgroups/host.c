@@ -94,9 +94,12 @@ static int find_mount(int *ret_fd)
 
 	if (found_mount) {
 		r = open_verified(found_mount);
-		if (r >= 0)
+		if (r >= 0) {
 			*ret_fd = r;
-		return r < 0 ? r : 0;
+			return 0;
+		}
+		free(found_mount);
+		found_mount = NULL;
 	}
 	for (i = 0; i < JOEY_ARRAY_SIZE(usual_places); i++) {
 		autoclose int fd = open_verified(usual_places[i]);

@@ -161,6 +161,7 @@ int joey_cgroup_new(enum joey_cgroup_driver driver, const char *cgroups_path, co
 int joey_cgroup_open(const struct joey_cgroup_record *rec, struct joey_cgroup **ret, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = alloc_cgroup(rec->path ? rec->driver : JOEY_CGROUP_DISABLED);
+	autoerr struct joey_err why = JOEY_ERR_INIT;
 	autofree char *clean = NULL;
 	int r;
 
@@ -177,11 +178,19 @@ int joey_cgroup_open(const struct joey_cgroup_record *rec, struct joey_cgroup **
 		cg->path = joey_take_ptr(clean);
 		cg->created = rec->created;
 		cg->inode = rec->inode;
-		r = attach_driver(cg, err);
-		if (r < 0)
+		r = attach_driver(cg, &why);
+		/* The mount went away after create: nothing there can be reached or removed any more. */
+		if (r < 0 && cg->driver && why.kind == JOEY_EK_UNSUPPORTED) {
+			joey_warn("%s", joey_err_text(&why));
+			r = 0;
+		}
+		if (r < 0) {
+			*err = why;
+			why = (struct joey_err)JOEY_ERR_INIT;
 			return r;
+		}
 	}
-	if (cg->driver) {
+	if (cg->mnt_fd >= 0) {
 		r = open_dir(cg);
 		if (r < 0 && !cgroup_gone(r))
 			return joey_err_sys(err, -r, "cgroup: open %s%s", cg->mount, cg->path);

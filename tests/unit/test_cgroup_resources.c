@@ -504,6 +504,7 @@ static void controllers_are_enabled(void **state)
 	struct joey_cgroup *cg = fake_mount(&t, "cpuset cpu io memory pids rdma\n", "");
 
 	(void)state;
+	cg->mount = "/sys/fs/cgroup";
 	assert_int_equal(cgroup_controllers_enable(cg, &none, &err), 0);
 	tmp_expect(&t, "cgroup.subtree_control", "+cpuset +cpu +io +memory +pids +rdma");
 	/* plain files enable nothing: with a limit that is an error, and it names the cause */
@@ -528,9 +529,10 @@ static void threaded_parents(void **state)
 	struct joey_cgroup *cg = fake_mount(&t, "cpu memory pids\n", "cpu pids\n");
 
 	(void)state;
+	cg->mount = "/sys/fs/cgroup";
 	tmp_file(&t, "test/cgroup.type", "domain invalid\n");
 	assert_int_equal(cgroup_controllers_enable(cg, &limit, &err), -EOPNOTSUPP);
-	assert_string_equal(joey_err_text(&err), "cannot enter cgroupv2 \"/sys/fs/cgroup/unified/test\" with domain "
+	assert_string_equal(joey_err_text(&err), "cannot enter cgroupv2 \"/sys/fs/cgroup/test\" with domain "
 						 "controllers -- it is in an invalid state");
 	joey_err_clear(&err);
 	tmp_file(&t, "test/cgroup.type", "threaded\n");
