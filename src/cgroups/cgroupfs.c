@@ -206,7 +206,13 @@ static int make_leaf(struct joey_cgroup *cg, int parent_fd, struct joey_err *err
 			(void)unlinkat(parent_fd, cgroup_leaf(cg), AT_REMOVEDIR);
 		return r;
 	}
-	return cg->created ? 0 : cgroup_check_unused(cg, err);
+	r = cg->created ? 0 : cgroup_check_unused(cg, err);
+	if (r < 0) {
+		/* In use by others: nothing of it may be killed when this container is taken back. */
+		cg->dir_fd = joey_close(cg->dir_fd);
+		cg->inode = 0;
+	}
+	return r;
 }
 
 static int create_failed(struct joey_cgroup *cg, int r, const struct joey_resources *res, struct joey_err *err)

@@ -190,7 +190,8 @@ int joey_cgroup_open(const struct joey_cgroup_record *rec, struct joey_cgroup **
 			return r;
 		}
 	}
-	if (cg->mnt_fd >= 0) {
+	/* Neither made nor ever entered: a create that failed or was killed before. */
+	if (cg->mnt_fd >= 0 && (cg->created || cg->inode != 0)) {
 		r = open_dir(cg);
 		if (r < 0 && !cgroup_gone(r))
 			return joey_err_sys(err, -r, "cgroup: open %s%s", cg->mount, cg->path);

@@ -41,8 +41,12 @@ static int make_cgroup(struct native_plan *p, struct joey_err *err)
 	r = record_cgroup(p, err);
 	if (r == 0)
 		r = args->save(args->arg, err);
-	if (r == 0)
+	if (r == 0) {
 		r = joey_cgroup_create(p->cgroup, p->config->resources, err);
+		/* what a failed create did not make belongs to others, and the undoing must know that */
+		if (r < 0)
+			p->container->state.cgroup.created = false;
+	}
 	if (r == 0)
 		r = record_cgroup(p, err);
 	if (r < 0)

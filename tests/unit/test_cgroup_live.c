@@ -293,6 +293,32 @@ static void lost_race(void **state)
 	destroyed(theirs);
 }
 
+/* The same, and it is in use already: the failed create must not cost its processes their lives. */
+static void lost_race_to_others(void **state)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	struct joey_cgroup *cg = new_cgroup("race2"), *theirs = made("race2"), *again = NULL;
+	struct joey_resources res = { 0 };
+	struct joey_cgroup_record rec;
+	pid_t pid = sleeper(theirs);
+
+	(void)state;
+	assert_int_equal(joey_cgroup_create(cg, &res, &err), -EBUSY);
+	joey_cgroup_get_record(cg, &rec);
+	assert_false(rec.created);
+	assert_int_equal(rec.inode, 0);
+	assert_int_equal(joey_cgroup_destroy(cg, &err), 0);
+	assert_int_equal(joey_cgroup_open(&rec, &again, &err), 0);
+	assert_int_equal(joey_cgroup_kill(again, &err), 0);
+	assert_int_equal(joey_cgroup_destroy(again, &err), 0);
+	joey_cgroup_free(again);
+	joey_cgroup_free(cg);
+	cgroup_sleep_ms(20);
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	destroyed(theirs);
+	(void)reap(pid);
+}
+
 static void nested(void **state)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
@@ -749,6 +775,7 @@ int main(void)
 		cmocka_unit_test(occupied),
 		cmocka_unit_test(foreign_cgroup_stays),
 		cmocka_unit_test(lost_race),
+		cmocka_unit_test(lost_race_to_others),
 		cmocka_unit_test(nested),
 		cmocka_unit_test(kill_everything),
 		cmocka_unit_test(kill_without_cgroup_kill),
