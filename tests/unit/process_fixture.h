@@ -9,8 +9,8 @@
 #include "unit.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -35,20 +35,20 @@
 		}                                                                                            \
 	} while (0)
 
-#define ROOT_ONLY()                          \
-	do {                                 \
-		if (geteuid() != 0) {        \
+#define ROOT_ONLY()                                             \
+	do {                                                    \
+		if (geteuid() != 0) {                           \
 			print_message("# skipped: not root\n"); \
-			skip();              \
-		}                            \
+			skip();                                 \
+		}                                               \
 	} while (0)
 
 /* In the child: cannot be done here (no privilege). */
 enum { CHILD_SKIP = 77 };
-#define SKIP_CHILD(why)                                 \
-	do {                                            \
+#define SKIP_CHILD(why)                                  \
+	do {                                             \
 		fprintf(stderr, "# skipped: %s\n", why); \
-		_exit(CHILD_SKIP);                      \
+		_exit(CHILD_SKIP);                       \
 	} while (0)
 
 /* Forks, runs fn(arg), which returns on success; gives the wait status of anything else. */

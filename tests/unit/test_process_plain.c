@@ -34,8 +34,15 @@ static void test_blake2b(void **state)
 	hex_of("abc", 3, 32, hex);
 	assert_string_equal(hex, "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319");
 	/* lengths around the block size, against what python's hashlib gives for bytes 0, 1, 2, ... */
-	static const struct { size_t n; const char *want; } around[] = {
-		{ 127, "f2fe67ff342e21b8f45e8f2e0bcd1d9243245d50ee6c78042e9c491388791c72" }, { 128, "c3582f71ebb2be66fa5dd750f80baae97554f3b015663c8be377cfcb2488c1d1" }, { 129, "f7f3c46ba2564ff4c4c162da1f5b605f9f1c4aa6a20652a9f9a337c1a2f5b9c9" }, { 256, "39a7eb9fedc19aabc83425c6755dd90e6f9d0c804964a1f4aaeea3b9fb599835" }, { 300, "3a486e3fe3ee414853000269ac020030aeef748cb05cd62ba85939ec298ef25c" },
+	static const struct {
+		size_t n;
+		const char *want;
+	} around[] = {
+		{ 127, "f2fe67ff342e21b8f45e8f2e0bcd1d9243245d50ee6c78042e9c491388791c72" },
+		{ 128, "c3582f71ebb2be66fa5dd750f80baae97554f3b015663c8be377cfcb2488c1d1" },
+		{ 129, "f7f3c46ba2564ff4c4c162da1f5b605f9f1c4aa6a20652a9f9a337c1a2f5b9c9" },
+		{ 256, "39a7eb9fedc19aabc83425c6755dd90e6f9d0c804964a1f4aaeea3b9fb599835" },
+		{ 300, "3a486e3fe3ee414853000269ac020030aeef748cb05cd62ba85939ec298ef25c" },
 	};
 	for (size_t i = 0; i < sizeof(block); i++)
 		block[i] = (char)i;
@@ -49,7 +56,11 @@ static void test_blake2b(void **state)
 
 static void test_passwd(void **state)
 {
-	static const struct { const char *text; uint32_t uid; const char *home; } cases[] = {
+	static const struct {
+		const char *text;
+		uint32_t uid;
+		const char *home;
+	} cases[] = {
 		{ "root:x:0:0:root:/root:/bin/sh\n", 0, "/root" },
 		{ "root:x:0:0:root:/root", 0, "/root" },
 		{ "root:x:0:0:root:/root:", 0, "/root" },
@@ -105,23 +116,20 @@ static void test_passwd_bounds(void **state)
 
 static void test_bitlist(void **state)
 {
-	static const struct { const char *text; int r; unsigned long low; unsigned top; } cases[] = {
-		{ "0", 0, 1, 1 },
-		{ "0-3", 0, 0xf, 4 },
-		{ "1,3,5-6", 0, 0x6a, 7 },
-		{ "5-6,1", 0, 0x62, 7 },
-		{ "7,7", 0, 0x80, 8 },
-		{ "", -EINVAL, 0, 0 },
-		{ ",", -EINVAL, 0, 0 },
-		{ "1,", -EINVAL, 0, 0 },
-		{ "3-1", -EINVAL, 0, 0 },
-		{ "-1", -EINVAL, 0, 0 },
-		{ "1-", -EINVAL, 0, 0 },
-		{ "1 2", -EINVAL, 0, 0 },
-		{ "0x1", -EINVAL, 0, 0 },
-		{ "128", -ERANGE, 0, 0 },
-		{ "0-128", -ERANGE, 0, 0 },
-		{ "4294967296", -ERANGE, 0, 0 },
+	static const struct {
+		const char *text;
+		int r;
+		unsigned long low;
+		unsigned top;
+	} cases[] = {
+		{ "0", 0, 1, 1 },           { "0-3", 0, 0xf, 4 },
+		{ "1,3,5-6", 0, 0x6a, 7 },  { "5-6,1", 0, 0x62, 7 },
+		{ "7,7", 0, 0x80, 8 },      { "", -EINVAL, 0, 0 },
+		{ ",", -EINVAL, 0, 0 },     { "1,", -EINVAL, 0, 0 },
+		{ "3-1", -EINVAL, 0, 0 },   { "-1", -EINVAL, 0, 0 },
+		{ "1-", -EINVAL, 0, 0 },    { "1 2", -EINVAL, 0, 0 },
+		{ "0x1", -EINVAL, 0, 0 },   { "128", -ERANGE, 0, 0 },
+		{ "0-128", -ERANGE, 0, 0 }, { "4294967296", -ERANGE, 0, 0 },
 	};
 
 	(void)state;
@@ -141,8 +149,10 @@ static void test_sysctl_keys(void **state)
 {
 	static const char *const good[] = { "net/ipv4/ip_forward", "net/ipv4/conf/eno2.100/forwarding", "kernel/sem",
 					    "a..b", "..." };
-	static const char *const bad[] = { "", "/", "/net", "net/", "net//x", ".", "..", "../x", "net/../../x",
-					   "net/./x", "net/ipv4/..", "net/x y", "net/x\n", "\x7f" };
+	static const char *const bad[] = {
+		"",     "/",           "/net",    "net/",        "net//x",  ".",       "..",
+		"../x", "net/../../x", "net/./x", "net/ipv4/..", "net/x y", "net/x\n", "\x7f"
+	};
 	char longest[300];
 
 	(void)state;
@@ -155,7 +165,8 @@ static void test_sysctl_keys(void **state)
 	assert_false(sysctl_key_is_safe(longest));
 }
 
-/* ---- capabilities ------------------------------------------------------------------------------------------------- */
+/* ---- capabilities -------------------------------------------------------------------------------------------------
+ */
 
 static void test_caps_final(void **state)
 {
@@ -201,7 +212,8 @@ static void test_caps_final_absent(void **state)
 	assert_true(got.effective == 0 && got.permitted == 0 && got.inheritable == 1);
 }
 
-/* ---- environment and program, in a root of the test's own ---------------------------------------------------------- */
+/* ---- environment and program, in a root of the test's own ----------------------------------------------------------
+ */
 
 struct tree {
 	char dir[32];
@@ -321,7 +333,10 @@ static void test_resolve(void **state)
 	struct tree *t = *state;
 	char path[128], cwd[256];
 	/* %s is the tree; want: the path found, or the text of the error */
-	static const struct { const char *name, *path, *want; int errnum; } cases[] = {
+	static const struct {
+		const char *name, *path, *want;
+		int errnum;
+	} cases[] = {
 		{ "good", "PATH=%s/bin2:%s/bin", "%s/bin/good", 0 },
 		{ "plain", "PATH=%s/bin:%s/bin2", "%s/bin2/plain", 0 },
 		{ "good", "PATH=/nonexistent:%s/bin", "%s/bin/good", 0 },
@@ -334,8 +349,7 @@ static void test_resolve(void **state)
 		{ "good", "NOPATH=%s/bin", "exec: \"good\": executable file not found in $PATH", ENOENT },
 		{ "", "PATH=%s/bin", "exec: \"\": executable file not found in $PATH", ENOENT },
 		{ "/nope", "PATH=%s/bin", "exec: \"/nope\": stat /nope: no such file or directory", ENOENT },
-		{ "%s/bin/good/x", "PATH=/",
-		  "exec: \"%s/bin/good/x\": stat %s/bin/good/x: not a directory", ENOTDIR },
+		{ "%s/bin/good/x", "PATH=/", "exec: \"%s/bin/good/x\": stat %s/bin/good/x: not a directory", ENOTDIR },
 		{ "%s/bin/plain", "PATH=/", "exec: \"%s/bin/plain\": permission denied", EACCES },
 		{ "%s/bin/dir", "PATH=/", "exec: \"%s/bin/dir\": is a directory", EISDIR },
 	};
@@ -386,7 +400,8 @@ static void test_exec_text(void **state)
 	joey_setup_done(&b.setup);
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------------- */
+/* ---- sockets -------------------------------------------------------------------------------------------------------
+ */
 
 static void test_unix_connect(void **state)
 {
