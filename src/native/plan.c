@@ -217,7 +217,8 @@ int plan_init(struct native_plan *p, struct joey_container *c, const struct joey
 	p->setup.notify_dir_fd = args->notify_dir_fd;
 	p->setup.preserve_fds = args->preserve_fds;
 
-	r = joey_config_check_host(args->config, args->rootless, err);
+	/* Not args->rootless: root of a user namespace (rootless Podman) may do without a further one. */
+	r = joey_config_check_host(args->config, geteuid() != 0, err);
 	if (r == 0)
 		r = open_host(p, err);
 	if (r == 0)

@@ -315,10 +315,6 @@ static int check_rootless(struct oci_ctx *c, const struct joey_config *config)
 		return oci_fail_at(c, "linux.namespaces", "rootless container requires user namespaces");
 	if (config->n_net_devices > 0)
 		return oci_fail_at(c, "linux.netDevices", "network devices are not supported for rootless containers");
-	if (config->process->user.n_additional_gids > 0 &&
-	    !joey_streq(joey_config_annotation(config, "run.oci.keep_original_groups"), "1"))
-		return oci_fail_at(c, "process.user.additionalGids",
-				   "cannot set any additional groups in a rootless container");
 	return check_rootless_mounts(c, config);
 }
 
