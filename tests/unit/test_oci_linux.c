@@ -312,11 +312,6 @@ static void test_host_rootless(void **state)
 		   "config.json: mounts[0]: cannot specify gid=5 mount option for rootless container: no mapping");
 	check_host(MOUNT("\"type\":\"devpts\",\"options\":[\"gid=5\"]"), false, NULL);
 	check_host(MOUNT("\"type\":\"devpts\",\"options\":[\"gid=0\",\"uid=0\"]"), true, NULL);
-	check_host(
-		"\"process\":{\"cwd\":\"/\",\"args\":[\"a\"],\"user\":{\"additionalGids\":[1]}},"
-		"\"linux\":{" NS(T("user")) "," MAPS "}",
-		true,
-		"config.json: process.user.additionalGids: cannot set any additional groups in a rootless container");
 }
 
 int main(void)
