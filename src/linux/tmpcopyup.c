@@ -14,7 +14,7 @@
 #include "joey/syscalls.h"
 #include "linux/linux-internal.h"
 
-enum { MAX_DEPTH = 128, XATTR_LIST_MAX_BYTES = 65536, XATTR_VALUE_MAX_BYTES = 65536 };
+enum { MAX_DEPTH = 128, XATTR_LIST_MAX_BYTES = 65536, XATTR_VALUE_MAX_BYTES = 65536, COPY_BUFFER_BYTES = 65536 };
 
 static int copy_tree(int from, int to, unsigned depth);
 
@@ -77,19 +77,22 @@ static int copy_meta(int from, int to, const struct stat *st)
 	return futimens(to, times) < 0 ? -errno : 0;
 }
 
+/* The buffer is on the heap: this may be inlined into a recursion. */
 static int copy_data(int from, int to)
 {
-	char buf[65536];
+	autofree char *buf = malloc(COPY_BUFFER_BYTES);
 
+	if (!buf)
+		return -ENOMEM;
 	for (;;) {
-		ssize_t n = read(from, buf, sizeof(buf));
+		ssize_t n = read(from, buf, COPY_BUFFER_BYTES);
+		int r;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : 0;
-		int r = joey_write_all(to, buf, (size_t)n);
-
+		r = joey_write_all(to, buf, (size_t)n);
 		if (r < 0)
 			return r;
 	}
@@ -115,12 +118,15 @@ static int copy_file(int from_dir, int to_dir, const char *name, const struct st
 
 static int copy_link(int from_dir, int to_dir, const char *name, const struct stat *st)
 {
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(from_dir, name, target, sizeof(target));
+	autofree char *target = malloc(PATH_MAX);
+	ssize_t n;
 
+	if (!target)
+		return -ENOMEM;
+	n = readlinkat(from_dir, name, target, PATH_MAX);
 	if (n < 0)
 		return -errno;
-	if ((size_t)n >= sizeof(target))
+	if (n >= PATH_MAX)
 		return -ENAMETOOLONG;
 	target[n] = '\0';
 	if (symlinkat(target, to_dir, name) < 0 ||
