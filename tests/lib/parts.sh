@@ -1,0 +1,181 @@
+#!/bin/bash
+# The parts of ./check, one function each; run as `parts.sh NAME` under a time limit. A part prints TAP, or nothing that looks
+# like it and its exit status counts. BUILD is where builds go. Status 77: skipped, the reason printed as TAP.
+set -u
+. "$(dirname "$0")/base.sh"
+. "$TOP/tests/lib/deps.sh"
+. "$TOP/tests/lib/debs.sh"
+BUILD=${BUILD:-$TOP/build}
+SRC=$BUILD/source
+JOEY=$BUILD/gcc/joey
+JOBS=$(nproc)
+
+# skip REASON: this part cannot be run here, or has nothing to run yet.
+skip() {
+	echo "ok 1 $part # SKIP $*"
+	exit 0
+}
+
+part_deps() { deps_install $DEPS_CHECK; }
+
+# A copy, so that a configured source tree does not stand in the way of building beside it, and builds leave it alone.
+part_source() {
+	mkdir -p "$SRC"
+	(cd "$TOP" && { git ls-files -co --exclude-standard 2>/dev/null || find . -type f ! -path './build*'; }) |
+		grep -v '^\.git/' >"$BUILD/files"
+	rsync -a --delete-missing-args --files-from="$BUILD/files" "$TOP/" "$SRC/" || return 1
+	# What left the tree must leave the copy.
+	(cd "$SRC" && find . -type f \( -name '*.[ch]' -o -name '*.am' -o -name '*.bats' -o -name '*.sh' \) -printf '%P\n') |
+		grep -vxFf "$BUILD/files" | (cd "$SRC" && xargs -r -d '\n' rm -f)
+	cd "$SRC" || return 1
+	[ -e configure ] && [ -z "$(find . -newer configure \( -name '*.am' -o -name configure.ac \) -print -quit)" ] ||
+		GIT_DIR=$TOP/.git GIT_WORK_TREE=$TOP ./autogen.sh
+}
+
+# configure_in NAME OPTION...: a build directory, configured once for this configure and these options.
+configure_in() {
+	local dir=$BUILD/$1
+	shift
+	mkdir -p "$dir" && cd "$dir" || return 1
+	if [ ! -e Makefile ] || [ "$SRC/configure" -nt config.status ] || [ "$(cat options 2>/dev/null)" != "$*" ]; then
+		"$SRC/configure" "$@" && echo "$*" >options
+	fi
+}
+
+# unit_tap DIRECTORY: the unit tests' own TAP, one log a program, which automake has kept; the program named in each line.
+unit_tap() {
+	local log name found=1
+	for log in "$1"/tests/*/*.log "$1"/*.log; do
+		[ -e "${log%.log}.trs" ] || continue
+		name=$(basename "${log%.log}")
+		found=0
+		sed -E "s/^((not )?ok [0-9]+)( - )?/\1 $name: /; s/^(1\.\.)/# $name \1/" "$log"
+		tap_in "$log" || echo "not ok $name: no result; $(tail -n 1 "$log")"
+	done
+	return $found
+}
+tap_in() { grep -qE '^(not )?ok |^1\.\.0' "$1"; }
+
+make_check() {
+	make -j"$JOBS" all || return 1
+	find . -name '*.trs' -delete
+	make -j"$JOBS" check TESTS= && make -k check >check.out 2>&1
+	local rc=$?
+	unit_tap . || { tail -n 40 check.out && return 1; }
+	return $rc
+}
+
+part_build() { configure_in gcc --enable-werror && make -j"$JOBS" && ls -l joey && ./joey --version; }
+part_unit() { configure_in gcc --enable-werror && make_check; }
+part_clang() { configure_in clang CC=clang --enable-werror && make -j"$JOBS" all && make -j"$JOBS" check TESTS=; }
+
+part_sanitize() {
+	export ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+	configure_in sanitize --enable-asan --enable-ubsan CFLAGS='-O1 -g' && make_check
+}
+
+part_style() {
+	local t out rc=0 n=0
+	cd "$TOP" || return 1
+	for t in tests/style/*.sh fmt; do
+		[ "$t" = fmt ] || [ -e "$t" ] || continue
+		n=$((n + 1))
+		if [ "$t" = fmt ]; then
+			out=$(git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror 2>&1)
+		else
+			out=$(bash "$t" 2>&1)
+		fi
+		# shellcheck disable=SC2181
+		if [ $? = 0 ]; then
+			echo "ok $n $t"
+		else
+			echo "not ok $n $t"
+			sed 's/^/# /' <<<"$out" | head -n 30
+			rc=1
+		fi
+	done
+	return $rc
+}
+
+# The files side by side, as many as there are cores; each file's output in one piece.
+part_host() {
+	cd "$SRC" || return 1
+	export RUNTIME=$JOEY JOEY_TEST_TOOLS=$BUILD/tools
+	mkdir -p "$BUILD/host" "$JOEY_TEST_TOOLS"
+	[ ! -x tests/integration/tools/build.sh ] || tests/integration/tools/build.sh "$JOEY_TEST_TOOLS" || return 1
+	rm -f "$BUILD"/host/*
+	printf '%s\n' tests/integration/*.bats | xargs -P "$JOBS" -I{} sh -c \
+		'out=$1/$(basename "$2"); timeout -k 10 150 bats --tap "$2" >"$out" 2>&1 || [ $? -lt 124 ] || echo "not ok $2: time limit" >>"$out"' \
+		sh "$BUILD/host" {}
+	cat "$BUILD"/host/*.bats
+	! grep -q '^not ok' "$BUILD"/host/*.bats
+}
+
+part_cross() {
+	local root=$CACHE/arm64-$(hash_of "$TOP/tests/lib/parts.sh") lib=usr/lib/aarch64-linux-gnu
+	if [ ! -e "$root/done" ]; then
+		debs_open arm64 arm64 bookworm || return 1
+		debs_unpack arm64 "$root" libseccomp-dev libseccomp2 libcap-dev libcap2 libyajl-dev libyajl2 || return 1
+		touch "$root/done"
+	fi
+	export PKG_CONFIG_LIBDIR=$root/$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+	configure_in cross --host=aarch64-linux-gnu --enable-werror \
+		CPPFLAGS="-isystem $root/usr/include -isystem $root/usr/include/aarch64-linux-gnu" LDFLAGS="-L$root/$lib" &&
+		make -j"$JOBS" joey && file joey && file joey | grep -q 'ARM aarch64'
+}
+
+# Every fuzz target, on its corpus, for FUZZ_SECONDS each, two at a time.
+part_fuzz() {
+	local target name n=0 rc=0
+	compgen -G "$SRC/tests/fuzz/*.c" >/dev/null || skip "no fuzz targets"
+	configure_in fuzz CC=clang --enable-fuzzing-engine --enable-asan --enable-ubsan CFLAGS='-O1 -g' &&
+		make -j"$JOBS" check TESTS= || return 1
+	rm -rf "$BUILD/fuzz/run" && mkdir -p "$BUILD/fuzz/run" && cd "$BUILD/fuzz/run" || return 1
+	for target in "$BUILD"/fuzz/tests/fuzz/fuzz_*; do [ -x "$target" ] && echo "$target"; done |
+		xargs -P "$JOBS" -I{} sh -c '
+			name=$(basename "$1"); seeds=$2/tests/fuzz/corpus/${name#fuzz_}; mkdir -p new.$name; [ -d "$seeds" ] || seeds=
+			timeout -k 5 100 "$1" -max_total_time="$3" -timeout=10 -rss_limit_mb=2048 new.$name $seeds >$name.log 2>&1
+			echo $? >$name.rc' sh {} "$SRC" "${FUZZ_SECONDS:-20}"
+	for target in *.rc; do
+		name=${target%.rc} n=$((n + 1))
+		if [ "$(cat "$target")" = 0 ]; then
+			echo "ok $n $name, $(grep -oE 'Done [0-9]+ runs' "$name.log")"
+		else
+			echo "not ok $n $name" && tail -n 30 "$name.log" | sed 's/^/# /' && rc=1
+		fi
+	done
+	return $rc
+}
+
+part_dist() {
+	configure_in gcc --enable-werror && rm -rf joey-*.tar.* && make dist || return 1
+	rm -rf "$BUILD/dist" && mkdir "$BUILD/dist" && tar -C "$BUILD/dist" --strip-components=1 -xf joey-*.tar.xz &&
+		cd "$BUILD/dist" && ./configure && make -j"$JOBS" && ./joey --version && make install DESTDIR="$BUILD/dist/install" &&
+		find install -type f
+}
+
+part_demo() { JOEY=$JOEY "$TOP/demo"; }
+part_bench() { JOEY=$JOEY "$TOP/bench/run.sh" --rounds 100; }
+part_image() { "$TOP/tests/vm/image.sh"; }
+
+# in_vm KIND LIMIT ARGUMENT...: run tests/vm/suite.sh in the test machine; what it brings out is in $BUILD/vm-KIND.
+in_vm() {
+	local kind=$1 limit=$2
+	shift 2
+	"$TOP/tests/vm/run.sh" "--$kind" --timeout "$limit" --share "$SRC:/source:ro" --share "$BUILD/gcc:/build:ro" \
+		--out "$BUILD/vm-$kind" -- bash /source/tests/vm/suite.sh "$@"
+}
+part_vm() { in_vm uml 1400 unit integration; }
+part_engines() { in_vm uml 800 engines; }
+
+# What user-mode Linux cannot show, the full machine runs: every test that was skipped in there.
+part_qemu() {
+	grep -hE '^ok .*# *skip' "$BUILD/log/vm.log" | sed -E 's/^ok [0-9]+ //; s/ # *skip.*//' |
+		grep -v '^test_' >"$BUILD/skipped-in-vm"
+	[ -s "$BUILD/skipped-in-vm" ] || skip "nothing was skipped in the quick machine"
+	mkdir -p "$BUILD/vm-qemu" && cp "$BUILD/skipped-in-vm" "$BUILD/vm-qemu/names"
+	in_vm qemu 1100 named
+}
+
+part=${1:?part}
+"part_$part"

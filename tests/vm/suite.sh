@@ -1,0 +1,58 @@
+#!/bin/bash
+# Inside the test machine: runs parts of the tests and prints TAP. /source is the source, /build a build of it, /out is
+# brought out. usage: suite.sh unit|integration|engines|named...      named: the integration tests that /out/names lists
+set -u
+runtime=/usr/local/bin/joey
+install -m 755 /build/joey "$runtime"
+cp -r /source/tests /root/tests
+cd /root || exit 1
+export RUNTIME=$runtime JOEY=$runtime LC_ALL=C.UTF-8 JOEY_TEST_DEADLINE=30 JOEY_SRCDIR=/source JOEY_BUILDDIR=/build
+rc=0
+
+unit() {
+	local t name out
+	for t in /build/tests/unit/test_*; do
+		[ -x "$t" ] && [ -f "$t" ] && [ "${t%.*}" = "$t" ] || continue
+		name=$(basename "$t")
+		out=$(CMOCKA_MESSAGE_OUTPUT=tap timeout -k 5 120 "$t" 2>&1) || rc=1
+		grep -qE '^(not )?ok |^1\.\.0' <<<"$out" || echo "not ok $name: no result"
+		sed -E "s/^((not )?ok [0-9]+)( - )?/\1 $name: /; s/^(1\.\.)/# $name \1/" <<<"$out"
+	done
+}
+
+# bats_files OPTION... FILE...: one bats a file, each with its own time limit.
+bats_file() {
+	timeout -k 10 "${FILE_LIMIT:-300}" bats --tap "$@"
+	case $? in
+	0) ;;
+	124 | 137) echo "not ok ${*: -1}: time limit" && rc=1 ;;
+	*) rc=1 ;;
+	esac
+}
+
+integration() {
+	local f
+	for f in tests/integration/*.bats; do
+		echo "# $f"
+		bats_file "$f"
+	done
+}
+
+named() {
+	local f filter
+	for f in tests/integration/*.bats; do
+		# Those of the names that are in this file, as one expression for bats.
+		filter=$(while read -r name; do
+			grep -qF -- "@test \"$name\"" "$f" && sed 's/[][\\.*^$+?(){}|/]/\\&/g' <<<"$name"
+		done </out/names | sed 's/^/^/; s/$/$/' | paste -sd '|')
+		[ -n "$filter" ] || continue
+		echo "# $f"
+		FILE_LIMIT=600 bats_file -f "$filter" "$f"
+	done
+}
+
+engines() { bash tests/engines/run.sh "$runtime" || rc=1; }
+
+for part in "$@"; do "$part"; done
+dmesg >/out/dmesg 2>/dev/null
+exit $rc
