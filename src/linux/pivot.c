@@ -5,10 +5,17 @@
  * without such a namespace, chroot(2).  Afterwards s->root_fd is "/", and so is the working directory.
  */
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 
+#include <linux/magic.h>
+
+#include "joey/mountinfo.h"
 #include "joey/syscalls.h"
 #include "linux/linux-internal.h"
+
+enum { MOUNTINFO_MAX_BYTES = 64 << 20 };
 
 static int pivot(struct joey_setup *s, struct joey_err *err)
 {
@@ -31,38 +38,68 @@ static int pivot(struct joey_setup *s, struct joey_err *err)
 	return 0;
 }
 
-/* A full proc or sysfs that stays mounted below "/" would let a nested user namespace mount a fresh one without the
- * masks of this container (mount_namespaces(7), "fully visible"). */
-static int hide(struct joey_setup *s, const char *name, struct joey_err *err)
+/*
+ * A full proc or sysfs that stays mounted below "/" would let a nested user namespace mount a fresh one without the
+ * masks of this container (mount_namespaces(7), "fully visible").  So each is unmounted, or covered where it is locked.
+ */
+struct hide {
+	struct joey_setup *s;
+	struct joey_err *err;
+};
+
+static int cover(struct hide *h, int dir, const char *target)
 {
-	static const struct mount_fs_args cover = {
+	static const struct mount_fs_args empty = {
 		.fstype = "tmpfs",
 		.source = "tmpfs",
 		.attrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 	};
 	autoclose int mnt = -EBADF;
-	int r;
+	int r = mount_fs_make(&empty, &mnt, h->err);
 
-	if (umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == ENOENT)
-		return 0;
-	r = mount_fs_make(&cover, &mnt, err);
 	if (r < 0)
 		return r;
-	r = mount_attach(mnt, s->host_root_fd, name);
-	return r < 0 ? joey_err_sys(err, -r, "cover the host's /%s", name) : 0;
+	r = mount_attach(mnt, dir, "");
+	return r < 0 ? joey_err_sys(h->err, -r, "cover the host's %s", target) : 0;
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+static int hide_mount(const struct joey_mountinfo *m, void *arg)
+{
+	struct hide *h = arg;
+	autoclose int dir = -EBADF;
+	struct statfs sfs;
+
+	if ((!joey_streq(m->fstype, "proc") && !joey_streq(m->fstype, "sysfs")) || !joey_streq(m->root, "/") ||
+	    is_below(m->target, h->s->rootfs))
+		return 0;
+	dir = inroot_open(h->s->host_root_fd, m->target, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+	/* gone with a mount that was unmounted before, or covered by another */
+	if (dir < 0 || fstatfs(dir, &sfs) < 0 || (sfs.f_type != PROC_SUPER_MAGIC && sfs.f_type != SYSFS_MAGIC))
+		return 0;
+	if (fchdir(dir) < 0)
+		return joey_err_sys(h->err, errno, "enter the host's %s", m->target);
+	return umount2(".", MNT_DETACH) == 0 ? 0 : cover(h, dir, m->target);
 }
 
 static int move_over(struct joey_setup *s, struct joey_err *err)
 {
-	int r;
+	struct hide h = { s, err };
+	autofree char *text = NULL;
+	size_t len;
+	int r = joey_read_file_at(s->host_root_fd, "proc/self/mountinfo", 0, MOUNTINFO_MAX_BYTES, &text, &len);
 
-	if (fchdir(s->host_root_fd) < 0)
-		return joey_err_sys(err, errno, "enter the host's root");
-	r = hide(s, "proc", err);
-	if (r == 0)
-		r = hide(s, "sys", err);
 	if (r < 0)
-		return r;
+		return joey_err_sys(err, -r, "read the host's mounts");
+	r = joey_mountinfo_parse(text, len, hide_mount, &h);
+	if (r < 0)
+		return err->errnum ? r : joey_err_sys(err, -r, "read the host's mounts");
 	r = mount_attach(s->root_fd, s->host_root_fd, "");
 	return r < 0 ? joey_err_sys(err, -r, "move the rootfs to /") : 0;
 }

@@ -59,10 +59,25 @@ static void test_pivot(void **state)
 	run(state, (struct fx_case){ .until = FX_PIVOTED, .mounts = PROC, .check = check_pivot_proc });
 }
 
+/* The host's tree stays mounted below ours, but no procfs or sysfs of it. */
+static void check_no_host_proc(struct joey_setup *s)
+{
+	FILE *in = fopen("/proc/self/mountinfo", "re");
+	char line[4096];
+
+	CHECK(in);
+	while (fgets(line, sizeof(line), in))
+		CHECK(!strstr(line, " - sysfs ") && (!strstr(line, " - proc ") || strstr(line, " /proc ")));
+	fclose(in);
+	CHECK(fx_magic(s, "/proc") == PROC_SUPER_MAGIC);
+}
+
 static void test_no_pivot(void **state)
 {
 	fx_file(*state, "rootfs/in-rootfs", "");
 	run(state, (struct fx_case){ .until = FX_PIVOTED, .no_pivot = true, .check = check_pivot });
+	run(state,
+	    (struct fx_case){ .until = FX_PIVOTED, .no_pivot = true, .mounts = PROC, .check = check_no_host_proc });
 }
 
 static void test_inherited_namespace(void **state)
