@@ -8,6 +8,7 @@ hook() {
 }
 
 @test "[11 11.5] all six kinds, in order, several of a kind in listed order" {
+	is_joey || skip 'runc 1.3 runs poststart hooks at create'
 	# createContainer and startContainer cannot write to the host's log: they write into the container
 	hook prestart 'echo prestart1 >>"$1"'
 	hook prestart 'echo prestart2 >>"$1"'
@@ -30,6 +31,7 @@ hook() {
 }
 
 @test "[11.1] the state on stdin: status, pid, bundle, annotations, then end of file" {
+	is_joey || skip 'runc 1.3 runs poststart hooks at create'
 	local k
 	cfg '.annotations={"a":"b"}'
 	for k in prestart createRuntime poststart poststop; do hook $k "cat >\"\$1.$k\""; done
@@ -158,6 +160,7 @@ bin/busybox"
 }
 
 @test "[11.4] a daemonised grandchild that holds stdout does not hang joey" {
+	is_joey || skip 'runc leaves its cgroup'
 	hook createRuntime 'sleep 60 & echo $! >>"$1"'
 	RT_TIMEOUT=15 rt run --bundle "$B" "$CID"
 	kill "$(cat "$T/hooks")" 2>/dev/null || true
@@ -198,6 +201,7 @@ bin/busybox"
 }
 
 @test "[11] failure of poststart: an error, the container is stopped" {
+	is_joey || skip 'runc 1.3 runs poststart hooks at create'
 	hook poststart 'exit 4'
 	cmd sleep 100
 	create

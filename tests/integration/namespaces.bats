@@ -246,14 +246,14 @@ example.test"
 	have_userns || skip 'no user namespaces'
 	is_joey || skip 'cgroup v1 host: runc rootless is checked in the VM'
 	cfg '.linux.namespaces=[{"type":"mount"},{"type":"user"},{"type":"pid"},{"type":"uts"},{"type":"ipc"}] | del(.linux.cgroupsPath)
-		| .linux.uidMappings=[{"containerID":0,"hostID":4321,"size":1}] | .linux.gidMappings=[{"containerID":0,"hostID":0,"size":1}]
+		| .linux.uidMappings=[{"containerID":0,"hostID":4321,"size":1}] | .linux.gidMappings=[{"containerID":0,"hostID":4321,"size":1}]
 		| .mounts |= map(select(.destination != "/sys" and .destination != "/dev/mqueue") | if .type=="devpts" then .options -= ["gid=5"] else . end)
 		| del(.process.rlimits)'
 	chmod 777 "$T" "$B"
 	mkdir -m 700 "$T/rl"
 	chown 4321 "$T/rl"
 	script 'id -u; cat /proc/self/uid_map'
-	output=$("$TOOLS/launch" -c -g 0 -u 4321 -- timeout 20 "$RUNTIME" --root "$T/rl/state" run --bundle "$B" "$CID" </dev/null 2>"$T/e") || { cat "$T/e"; false; }
+	output=$("$TOOLS/launch" -c -u 4321 -- timeout 20 "$RUNTIME" --root "$T/rl/state" run --bundle "$B" "$CID" </dev/null 2>"$T/e") || { cat "$T/e"; false; }
 	has_line 0
 	has_match '^ +0 +4321 +1'
 }

@@ -63,10 +63,10 @@ load helpers
 
 @test "[12.16] terminal rules: detached without a socket, a socket without need" {
 	cfg '.process.terminal=true'
-	rt_fail 'cannot allocate tty if runc will detach without setting console socket' run -d --bundle "$B" "$CID"
-	rt_fail 'cannot allocate tty if runc will detach without setting console socket' create --bundle "$B" "$CID"
+	rt_fail 'will detach without setting console socket' run -d --bundle "$B" "$CID"
+	rt_fail 'will detach without setting console socket' create --bundle "$B" "$CID"
 	cfg '.process.terminal=false'
-	rt_fail 'cannot use console socket if runc will not detach or allocate tty' create --console-socket "$T/s" --bundle "$B" "$CID"
+	rt_fail 'will not detach or allocate tty' create --console-socket "$T/s" --bundle "$B" "$CID"
 }
 
 @test "[12.16] the payload of run has no joey in its own process tree, joey waits as its parent" {

@@ -36,7 +36,7 @@ load helpers
 	rm "$B/config.json"
 	rt_ok spec --bundle "$B"
 	cfg '.linux.cgroupsPath=$c' --arg c "$CG"
-	rt_fail 'cannot allocate tty if runc will detach without setting console socket' create --bundle "$B" "$CID"
+	rt_fail 'will detach without setting console socket' create --bundle "$B" "$CID"
 }
 
 features() {
