@@ -92,13 +92,36 @@ static bool kernel_takes_seccomp_flag(uint64_t flag)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned long)flags, NULL) < 0 && errno == EFAULT;
 }
 
+/* OCI's names are libseccomp's in upper case; a library older than the architecture does not know it. */
+static bool library_knows_arch(const char *oci_name)
+{
+	char name[32];
+	size_t n = 0;
+
+	for (const char *p = oci_name + strlen("SCMP_ARCH_"); *p && n < sizeof(name) - 1; p++)
+		name[n++] = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+	name[n] = '\0';
+	return seccomp_arch_resolve_name(name) != 0;
+}
+
+static void put_archs(struct joey_json_out *o)
+{
+	const struct oci_names *names = &oci_names_seccomp_archs; /* in the order of their names */
+
+	joey_json_out_array(o, "archs");
+	for (size_t i = 0; i < names->n; i++)
+		if (library_knows_arch(names->v[i].name))
+			joey_json_out_string(o, NULL, names->v[i].name);
+	joey_json_out_end(o);
+}
+
 static void put_seccomp(struct joey_json_out *o)
 {
 	joey_json_out_object(o, "seccomp");
 	joey_json_out_bool(o, "enabled", true);
 	put_names(o, "actions", &oci_names_seccomp_actions, true);
 	put_names(o, "operators", &oci_names_seccomp_operators, true);
-	put_names(o, "archs", &oci_names_seccomp_archs, true);
+	put_archs(o);
 	put_names(o, "knownFlags", &oci_names_seccomp_flags, true);
 	joey_json_out_array(o, "supportedFlags");
 	for (size_t i = 0; i < oci_names_seccomp_flags.n; i++)

@@ -143,11 +143,8 @@ static const struct oci_name seccomp_operators[] = {
 const struct oci_names oci_names_seccomp_operators = NAMES(seccomp_operators);
 
 static const struct oci_name seccomp_archs[] = {
-	{ "SCMP_ARCH_X86", SCMP_ARCH_X86 },
-	{ "SCMP_ARCH_X86_64", SCMP_ARCH_X86_64 },
-	{ "SCMP_ARCH_X32", SCMP_ARCH_X32 },
-	{ "SCMP_ARCH_ARM", SCMP_ARCH_ARM },
 	{ "SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64 },
+	{ "SCMP_ARCH_ARM", SCMP_ARCH_ARM },
 	{ "SCMP_ARCH_LOONGARCH64", AUDIT_ARCH_LOONGARCH64 },
 	{ "SCMP_ARCH_M68K", AUDIT_ARCH_M68K },
 	{ "SCMP_ARCH_MIPS", SCMP_ARCH_MIPS },
@@ -166,6 +163,9 @@ static const struct oci_name seccomp_archs[] = {
 	{ "SCMP_ARCH_S390X", SCMP_ARCH_S390X },
 	{ "SCMP_ARCH_SH", AUDIT_ARCH_SHEL },
 	{ "SCMP_ARCH_SHEB", AUDIT_ARCH_SH },
+	{ "SCMP_ARCH_X32", SCMP_ARCH_X32 },
+	{ "SCMP_ARCH_X86", SCMP_ARCH_X86 },
+	{ "SCMP_ARCH_X86_64", SCMP_ARCH_X86_64 },
 };
 const struct oci_names oci_names_seccomp_archs = NAMES(seccomp_archs);
 

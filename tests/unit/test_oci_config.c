@@ -150,6 +150,26 @@ static char *read_seed(const char *name, size_t *ret_len)
 	return joey_read_file_at(AT_FDCWD, path, 0, 1 << 20, &text, ret_len) < 0 ? NULL : text;
 }
 
+/* What engines send, and one config that uses every field. */
+static void test_seeds(void **state)
+{
+	static const char *const seeds[] = { "docker.json", "everything.json", "minimal.json", "nulls.json" };
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(seeds); i++) {
+		size_t len = 0;
+		autofree char *text = read_seed(seeds[i], &len);
+		autoerr struct joey_err err = JOEY_ERR_INIT;
+		struct joey_config *c = NULL;
+
+		if (!text)
+			skip();
+		if (joey_config_parse(text, len, &c, &err) < 0)
+			fail_msg("%s: %s", seeds[i], joey_err_text(&err));
+		joey_config_free(c);
+	}
+}
+
 static void test_truncated(void **state)
 {
 	size_t len = 0;
@@ -197,8 +217,8 @@ static void test_speed(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),     cmocka_unit_test(test_values), cmocka_unit_test(test_hostile_text),
-		cmocka_unit_test(test_truncated), cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_cases), cmocka_unit_test(test_values),    cmocka_unit_test(test_hostile_text),
+		cmocka_unit_test(test_seeds), cmocka_unit_test(test_truncated), cmocka_unit_test(test_speed),
 	};
 
 	return cmocka_run_group_tests_name("oci config", tests, NULL, NULL);
