@@ -147,6 +147,8 @@ static bool already_listed(const struct joey_str *list, const char *name)
 	const char *at = list->buf;
 	size_t len = strlen(name);
 
+	if (len == 0)
+		return true; /* nothing to show */
 	while (at && (at = strstr(at, name))) {
 		if ((at == list->buf || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
 			return true;

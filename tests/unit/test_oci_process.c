@@ -197,7 +197,7 @@ static void test_capabilities(void **state)
 	c = parse_good(BEFORE,
 		       CMD
 		       ",\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_SYS_ADMIN\",\"CAP_FUTURE\"],"
-		       "\"permitted\":[\"CAP_FUTURE\",\"cap_kill\",\"CAP_KILL\"],\"effective\":[],\"ambient\":null}",
+		       "\"permitted\":[\"CAP_FUTURE\",\"\",\"cap_kill\",\"CAP_KILL\"],\"effective\":[],\"ambient\":null}",
 		       AFTER);
 	joey_log_set_sink(NULL, NULL, JOEY_LOG_WARNING);
 	assert_int_equal(w.n, 1);
