@@ -161,7 +161,8 @@ int cgroup_host_parse_own(const char *text, char **ret)
 			return 0;
 		}
 		line = strchr(line, '\n');
-		line += line ? 1 : 0;
+		if (line)
+			line++;
 	}
 	return -ENOENT;
 }

@@ -59,7 +59,8 @@ int cgroup_flat_u64(const char *text, const char *key, uint64_t *ret)
 			return joey_parse_u64(num, ret);
 		}
 		line = strchr(line, '\n');
-		line += line ? 1 : 0;
+		if (line)
+			line++;
 	}
 	return -ENOENT;
 }
