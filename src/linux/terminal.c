@@ -143,11 +143,15 @@ static int bind_console(struct joey_setup *s, int peer, struct joey_err *err)
 
 static int send_master(struct joey_setup *s, int master, struct joey_err *err)
 {
-	int sock = s->console_sock >= 0 ? s->console_sock : s->pty_to_parent;
+	int *sock = s->console_sock >= 0 ? &s->console_sock : &s->pty_to_parent;
+	int r;
 
-	if (sock < 0)
+	if (*sock < 0)
 		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "no console socket to send the terminal to");
-	return joey_send_one_fd(sock, "/dev/ptmx", master, err);
+	r = joey_send_one_fd(*sock, "/dev/ptmx", master, err);
+	/* A waiting init must not keep the engine's connection open. */
+	*sock = joey_close(*sock);
+	return r;
 }
 
 static int take_stdio(int peer, struct joey_err *err)
