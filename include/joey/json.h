@@ -39,7 +39,7 @@ struct joey_json {
 	} u;
 };
 
-/* Error text: "<what>: <reason> at byte N". */
+/* Error text: "<reason> at byte N"; the caller wraps it with the name of the document. */
 int joey_json_parse(const char *text, size_t len, size_t max_bytes, struct joey_arena *arena, struct joey_json **ret,
 		    struct joey_err *err);
 
