@@ -86,6 +86,14 @@ static bool is_on_procfs(int fd)
 	return fstatfs(fd, &sfs) == 0 && sfs.f_type == PROC_SUPER_MAGIC;
 }
 
+/* For a place that was reached through links: not being able to tell is as bad as procfs. */
+static bool may_be_procfs(int fd)
+{
+	struct statfs sfs;
+
+	return fstatfs(fd, &sfs) < 0 || sfs.f_type == PROC_SUPER_MAGIC;
+}
+
 /* Sets j->target if the destination exists. */
 static int find_target(struct job *j, struct joey_err *err)
 {
@@ -100,7 +108,7 @@ static int find_target(struct job *j, struct joey_err *err)
 				    j->is_bind ? j->dest + 1 : j->kind.type);
 	if (fd == -ELOOP) {
 		fd = inroot_open(j->s->root_fd, j->dest, O_PATH | nofollow, 0);
-		j->on_proc = fd >= 0 && is_on_procfs(fd);
+		j->on_proc = fd >= 0 && may_be_procfs(fd);
 	}
 	if (fd < 0 && fd != -ENOENT)
 		return joey_err_sys(err, -fd, "open mount point");
@@ -114,26 +122,36 @@ static int make_target(struct job *j, enum inroot_kind kind, struct joey_err *er
 
 	if (fd < 0)
 		return joey_err_sys(err, -fd, "create mount point");
-	if (is_on_procfs(fd))
-		j->on_proc = true;
+	j->on_proc = may_be_procfs(fd);
 	j->target = fd;
 	return 0;
+}
+
+static int refuse_inside_proc(const struct job *j, struct joey_err *err)
+{
+	return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "\"%s\" cannot be mounted because it is inside /proc", j->dest);
+}
+
+/* By the text of the destination, before anything is looked up. */
+static int check_destination(const struct job *j, struct joey_err *err)
+{
+	if (j->dest[1] == '\0')
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "mounting over the container's root is not possible");
+	if (!joey_startswith(j->dest, "/proc/"))
+		return 0;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(proc_files); i++)
+		if (joey_streq(j->dest + strlen("/proc/"), proc_files[i]))
+			return 0;
+	return refuse_inside_proc(j, err);
 }
 
 /* mnt: what is to be attached. */
 static int check_proc(const struct job *j, int mnt, struct joey_err *err)
 {
-	bool inside = joey_startswith(j->dest, "/proc/"), ok = !inside && !j->on_proc;
-
 	if (joey_streq(j->dest, "/proc") && !is_on_procfs(mnt))
 		return joey_err_set(err, JOEY_EK_CONFIG, EPERM,
 				    "\"%s\" cannot be mounted because it is not of type proc", j->dest);
-	for (size_t i = 0; inside && i < JOEY_ARRAY_SIZE(proc_files); i++)
-		ok = ok || joey_streq(j->dest + strlen("/proc/"), proc_files[i]);
-	if (!ok)
-		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "\"%s\" cannot be mounted because it is inside /proc",
-				    j->dest);
-	return 0;
+	return j->on_proc && !joey_startswith(j->dest, "/proc/") ? refuse_inside_proc(j, err) : 0;
 }
 
 static bool is_directory(int fd)
@@ -367,8 +385,9 @@ static int mount_job(struct job *j, struct joey_err *err)
 	const struct joey_mount_opts *o = j->m->opts;
 	int r;
 
-	if (j->dest[1] == '\0')
-		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "mounting over the container's root is not possible");
+	r = check_destination(j, err);
+	if (r < 0)
+		return r;
 	if (o->tmpcopyup && !joey_streq(j->m->type, "tmpfs"))
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "tmpcopyup is for tmpfs only");
 	r = find_target(j, err);
@@ -394,7 +413,7 @@ static int mount_notify(struct joey_setup *s, struct joey_err *err)
 {
 	static const char at[] = "/run/notify";
 	autoclose int clone = -EBADF, dir = inroot_open(s->root_fd, at, O_PATH | O_DIRECTORY, 0);
-	int r;
+	int r, mnt;
 
 	if (dir == -ENOENT)
 		dir = inroot_make(s->root_fd, at, INROOT_DIR, 0755);
@@ -402,7 +421,11 @@ static int mount_notify(struct joey_setup *s, struct joey_err *err)
 		return joey_err_sys(err, -dir, "create %s", at);
 	r = mount_clone_dir(s, s->notify_dir_fd, &clone);
 	/* Before 6.15 a detached clone, which the parent may have made, cannot be cloned again. */
-	r = mount_attach(r == 0 ? clone : s->notify_dir_fd, dir, "");
+	mnt = r == 0 ? clone : s->notify_dir_fd;
+	r = mount_attach(mnt, dir, "");
+	if (r == 0)
+		r = mount_attr(mnt, false,
+			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0, 0);
 	return r < 0 ? joey_err_sys(err, -r, "bind the notify directory on %s", at) : 0;
 }
 

@@ -81,7 +81,9 @@ static int hide_mount(const struct joey_mountinfo *m, void *arg)
 		return 0;
 	dir = inroot_open(h->s->host_root_fd, m->target, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
 	/* gone with a mount that was unmounted before, or covered by another */
-	if (dir < 0 || fstatfs(dir, &sfs) < 0 || (sfs.f_type != PROC_SUPER_MAGIC && sfs.f_type != SYSFS_MAGIC))
+	if (dir < 0)
+		return 0;
+	if (fstatfs(dir, &sfs) == 0 && sfs.f_type != PROC_SUPER_MAGIC && sfs.f_type != SYSFS_MAGIC)
 		return 0;
 	if (fchdir(dir) < 0)
 		return joey_err_sys(h->err, errno, "enter the host's %s", m->target);

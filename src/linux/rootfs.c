@@ -18,8 +18,7 @@
 
 static int reopen(struct joey_setup *s, int *fd, const char *path, const char *what, struct joey_err *err)
 {
-	int now =
-		joey_openat2(s->host_root_fd, path + (path[0] == '/'), O_PATH | O_DIRECTORY, 0, RESOLVE_NO_MAGICLINKS);
+	int now = inroot_open(s->host_root_fd, path, O_PATH | O_DIRECTORY, 0);
 	struct stat a, b;
 
 	if (now < 0)

@@ -13,13 +13,22 @@
 #include "linux/linux-internal.h"
 
 struct fixture {
+	bool no_openat2; /* hidden from the child, as old seccomp profiles do */
 	char dir[64];  /* has rootfs/, outside/, src/ */
 	char *outside; /* listing of outside/ as it was */
 	char *mounts;  /* the host's mount table as it was */
 };
 
 int fx_setup(void **state);
+int fx_setup_no_openat2(void **state);
 int fx_teardown(void **state);
+
+/* The test as it is, and with openat2(2) answering ENOSYS. */
+#define FX_TEST(f)                                                                                        \
+	{ #f, f, fx_setup, fx_teardown, NULL },                                                           \
+	{                                                                                                 \
+		#f "_without_openat2", f, fx_setup_no_openat2, fx_teardown, NULL                          \
+	}
 
 /* Below the fixture's directory; parents are made. */
 void fx_dir(const struct fixture *f, const char *path, mode_t mode);
@@ -38,6 +47,7 @@ struct fx_case {
 	int notify; /* 1: a directory descriptor, 2: a detached clone */
 	enum fx_until until;
 	void (*check)(struct joey_setup *s);
+	bool any_result;
 	const char *error; /* part of the expected text; NULL: success */
 };
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -373,6 +374,43 @@ static void test_hostile_destinations(void **state)
 	}
 }
 
+/* A directory of the rootfs (a shared volume) that turns into a link and back while mounts are made below it: each
+ * round ends inside the rootfs or with a clean error. */
+static void test_raced_destination(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	pid_t racer;
+	int dir;
+
+	if (geteuid() != 0)
+		skip();
+	fx_dir(f, "rootfs/d/x", 0755);
+	fx_link(f, "rootfs/l", "../../../../../../../../../tmp");
+	fx_link(f, "rootfs/m", f->dir);
+	snprintf(path, sizeof(path), "%s/rootfs", f->dir);
+	dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fflush(NULL);
+	racer = fork();
+	assert_true(racer >= 0);
+	if (racer == 0)
+		for (;;) {
+			syscall(SYS_renameat2, dir, "d", dir, "l", 2 /* RENAME_EXCHANGE */);
+			syscall(SYS_renameat2, dir, "d", dir, "m", 2);
+		}
+	for (int i = 0; i < 60; i++)
+		fx_run(f, &(struct fx_case){ .until = FX_MOUNTED,
+					     .any_result = true,
+					     .mounts = TMPFS("/d/x", "") "," BIND("%s/src/file", "/d/y", "") "," BIND(
+						     "%s/src/dir", "/d/outside", "") });
+	kill(racer, SIGKILL);
+	assert_int_equal(joey_wait_pid(racer, NULL), 0);
+	close(dir);
+	assert_int_not_equal(access("/tmp/y", F_OK), 0);
+	snprintf(path, sizeof(path), "%s/y", f->dir);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
 /* ---- /proc rules ---- */
 
 static void test_proc_rules(void **state)
@@ -433,7 +471,7 @@ static void test_source_open(void **state)
 	close(bundle);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
+#define T FX_TEST
 
 int main(void)
 {
@@ -453,6 +491,7 @@ int main(void)
 		T(test_link_options),
 		T(test_dangling_destination),
 		cmocka_unit_test(test_hostile_destinations),
+		T(test_raced_destination),
 		T(test_proc_rules),
 		T(test_notify),
 		T(test_source_open),

@@ -391,7 +391,7 @@ static void test_stdio(void **state)
 	close(null);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
+#define T FX_TEST
 
 int main(void)
 {

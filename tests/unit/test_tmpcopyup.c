@@ -123,7 +123,7 @@ static void test_too_deep(void **state)
 					  .error = "copy the content of the mount point up" });
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
+#define T FX_TEST
 
 int main(void)
 {
