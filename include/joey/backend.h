@@ -40,6 +40,18 @@ struct joey_create {
 	int (*runtime_hooks)(void *arg, struct joey_err *err);
 };
 
+/* One exec. Strings and fds are borrowed. */
+struct joey_exec {
+	const struct joey_config *config;   /* the container's, as it was at create */
+	const struct joey_process *process; /* complete: rlimits and umask are the container's where it had none */
+	int console_sock;		    /* connected, or -EBADF */
+	int *ret_pty;			    /* foreground with terminal: gets the master; else NULL */
+	int pidfd_sock;			    /* connected, or -EBADF */
+	unsigned preserve_fds;		    /* as in struct joey_create */
+	const char *cgroup;		    /* below the container's cgroup; NULL: the container's own */
+	bool rootless;
+};
+
 enum { JOEY_SIGNAL_ALL = 1 }; /* every process of the container, not just init */
 
 struct joey_query {
@@ -64,6 +76,10 @@ struct joey_backend {
 
 	/* Not locked, must not block. */
 	int (*query)(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
+
+	/* Not locked, container created, running or paused (then the caller asked for it).  Returns when the process has
+	 * executed its program; it is a child of the caller. */
+	int (*exec)(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err);
 
 	/* Waits for the end of init; only the process that created it (run). *ret_wstatus as waitpid(2). */
 	int (*wait)(struct joey_container *c, int *ret_wstatus, struct joey_err *err);

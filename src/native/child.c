@@ -39,8 +39,26 @@ static int by_number(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
+int child_close_others(unsigned preserve_fds, int *keep, size_t n, struct joey_err *err)
+{
+	unsigned from = 3 + preserve_fds;
+	int r = 0;
+
+	qsort(keep, n, sizeof(keep[0]), by_number);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		if (keep[i] < (int)from)
+			continue;
+		if ((unsigned)keep[i] > from)
+			r = joey_close_range(from, (unsigned)keep[i] - 1);
+		from = (unsigned)keep[i] + 1;
+	}
+	if (r >= 0)
+		r = joey_close_range(from, ~0U);
+	return r < 0 ? joey_err_sys(err, r, "close inherited descriptors") : 0;
+}
+
 /*
- * Closes what joey or its caller had open and init has no use for: a created container may wait for a long time, and
+ * What joey or its caller had open and init has no use for: a created container may wait for a long time, and
  * nothing of the host may be reachable through it meanwhile.
  */
 static int close_others(const struct native_plan *p, const struct sync *sync, struct joey_err *err)
@@ -63,24 +81,12 @@ static int close_others(const struct native_plan *p, const struct sync *sync, st
 		       p->ns_fds[JOEY_NS_UTS],
 		       p->ns_fds[JOEY_NS_CGROUP],
 		       p->ns_fds[JOEY_NS_TIME] };
-	unsigned from = 3 + s->preserve_fds;
-	int r = 0;
 
-	qsort(keep, JOEY_ARRAY_SIZE(keep), sizeof(keep[0]), by_number);
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(keep) && r >= 0; i++) {
-		if (keep[i] < (int)from)
-			continue;
-		if ((unsigned)keep[i] > from)
-			r = joey_close_range(from, (unsigned)keep[i] - 1);
-		from = (unsigned)keep[i] + 1;
-	}
-	if (r >= 0)
-		r = joey_close_range(from, ~0U);
-	return r < 0 ? joey_err_sys(err, r, "close inherited descriptors") : 0;
+	return child_close_others(s->preserve_fds, keep, JOEY_ARRAY_SIZE(keep), err);
 }
 
 /* The caller may be tied to few CPUs; the container's are its cpuset's, to which the kernel cuts this mask. */
-static void reset_affinity(void)
+void child_reset_affinity(void)
 {
 	unsigned char all[1024];
 
@@ -91,6 +97,13 @@ static void reset_affinity(void)
 static void log_to_parent(void *arg, enum joey_log_level level, const char *text)
 {
 	(void)sync_send(arg, SYNC_LOG, (uint32_t)level, text, -EBADF, NULL);
+}
+
+void child_begin(struct sync *sync)
+{
+	reset_signals();
+	child_tie_to_parent();
+	joey_log_set_sink(log_to_parent, sync, JOEY_LOG_WARNING);
 }
 
 int child_become_root(struct joey_err *err)
@@ -174,7 +187,7 @@ static int ask_mount_source(void *arg, size_t index, int *ret_fd, struct joey_er
 	return r;
 }
 
-static int give_listener(void *arg, int fd, struct joey_err *err)
+int child_give_listener(void *arg, int fd, struct joey_err *err)
 {
 	return sync_send(arg, SYNC_LISTENER, 0, NULL, fd, err);
 }
@@ -225,7 +238,7 @@ static int set_up(struct native_plan *p, struct sync *sync, bool joined, struct 
 
 	if (r == 0)
 		r = enter_namespaces(p, sync, joined, err);
-	reset_affinity();
+	child_reset_affinity();
 	if (r == 0)
 		r = joey_setup_run(&p->setup, JOEY_PHASE_MOUNTS, err);
 	if (r == 0)
@@ -273,11 +286,8 @@ void child_main(struct native_plan *p, struct sync *sync, bool joined)
 {
 	struct joey_err err = JOEY_ERR_INIT;
 
-	reset_signals();
-	if (!joined)
-		child_tie_to_parent();
-	joey_log_set_sink(log_to_parent, sync, JOEY_LOG_WARNING);
-	p->setup.parent = (struct joey_setup_parent){ sync, ask_mount_source, give_listener };
+	child_begin(sync);
+	p->setup.parent = (struct joey_setup_parent){ sync, ask_mount_source, child_give_listener };
 
 	if (set_up(p, sync, joined, &err) < 0)
 		goto fail;

@@ -43,6 +43,9 @@ struct native_child {
 
 /* Starts init (or the stage) inside the cgroup; on return init may already run its first steps. */
 int spawn_child(struct native_plan *p, struct native_child *ch, struct joey_err *err);
+/* clone3(2) into the cgroup behind cgroup_fd (or not, if < 0).  Where the kernel refuses that, the process is made
+ * outside and *ret_moved is false.  Returns as fork(2). */
+pid_t spawn_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_moved);
 /* Maps, oom score, and, staged, the pid of init: everything before set-up proper. */
 int spawn_introduce(struct native_plan *p, struct native_child *ch, struct joey_err *err);
 /* Answers init until it is created (or executed, for run). */
@@ -61,6 +64,14 @@ int child_join_namespaces(struct native_plan *p, bool may_fail, struct joey_err 
 int child_become_root(struct joey_err *err);
 /* Dies with joey from now on. */
 void child_tie_to_parent(void);
+/* Signals at their defaults, warnings to the parent, death with the parent. */
+void child_begin(struct sync *sync);
+/* Closes every descriptor but 0-2, the preserved ones and those listed (-EBADF entries are fine; keep is sorted). */
+int child_close_others(unsigned preserve_fds, int *keep, size_t n, struct joey_err *err);
+/* A CPU mask of everything: the kernel cuts it to the cpuset. */
+void child_reset_affinity(void);
+/* Sends the pty, seccomp listener and so on; sync is the argument of struct joey_setup_parent. */
+int child_give_listener(void *arg, int fd, struct joey_err *err);
 
 /* Init's process: does pid still name it? */
 bool native_is_alive(const struct joey_state *st);
@@ -72,6 +83,7 @@ int native_create(struct joey_container *c, const struct joey_create *args, stru
 int native_start(struct joey_container *c, struct joey_err *err);
 int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
 int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
+int native_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err);
 int native_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err);
 int native_destroy(struct joey_container *c, struct joey_err *err);
 

@@ -35,30 +35,42 @@ static bool refuses_into_cgroup(int r)
 	return r == -EOPNOTSUPP || r == -EBUSY || r == -EINVAL || r == -E2BIG || r == -EACCES;
 }
 
-int spawn_child(struct native_plan *p, struct native_child *ch, struct joey_err *err)
+pid_t spawn_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_moved)
 {
-	int cgroup_fd = joey_cgroup_fd(p->cgroup), socks[2], pidfd = -1, r;
-	struct clone_args args = { .flags = clone_flags(p) | CLONE_PIDFD,
+	int pidfd = -1;
+	struct clone_args args = { .flags = flags | CLONE_PIDFD,
 				   .pidfd = (uint64_t)(uintptr_t)&pidfd,
 				   .exit_signal = SIGCHLD };
-	bool moved = cgroup_fd >= 0;
+	pid_t pid = -EOPNOTSUPP;
+
+	*ret_moved = cgroup_fd >= 0;
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+		pid = joey_sys_clone3(&args);
+	}
+	if (cgroup_fd < 0 || refuses_into_cgroup(pid)) {
+		args.flags &= ~CLONE_INTO_CGROUP;
+		args.cgroup = 0;
+		*ret_moved = false;
+		pid = joey_sys_clone3(&args);
+	}
+	if (pid > 0)
+		*ret_pidfd = pidfd;
+	return pid;
+}
+
+int spawn_child(struct native_plan *p, struct native_child *ch, struct joey_err *err)
+{
+	int cgroup_fd = joey_cgroup_fd(p->cgroup), socks[2], r;
+	bool moved;
 	pid_t pid;
 
 	r = sync_pair(socks, err);
 	if (r < 0)
 		return r;
 	ch->sync.fd = socks[0];
-	if (cgroup_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
-	}
-	pid = joey_sys_clone3(&args);
-	if (moved && refuses_into_cgroup(pid)) {
-		args.flags &= ~CLONE_INTO_CGROUP;
-		args.cgroup = 0;
-		moved = false;
-		pid = joey_sys_clone3(&args);
-	}
+	pid = spawn_clone(clone_flags(p), cgroup_fd, &ch->pidfd, &moved);
 	if (pid == 0) {
 		struct sync sync = { .fd = socks[1], .sigfd = -EBADF, .child = true };
 
@@ -68,7 +80,6 @@ int spawn_child(struct native_plan *p, struct native_child *ch, struct joey_err 
 	joey_close(socks[1]);
 	if (pid < 0)
 		return joey_err_sys(err, pid, "clone the container's first process");
-	ch->pidfd = pidfd;
 	if (p->staged)
 		ch->stage = pid;
 	else
