@@ -165,15 +165,33 @@ static int take_stdio(int peer, struct joey_err *err)
 	return 0;
 }
 
+/* A caller with closed 0..2 lets us have these numbers, and take_stdio() would overwrite what is there. */
+static int move_above_stdio(int *fd, struct joey_err *err)
+{
+	int high;
+
+	if (*fd > 2)
+		return 0;
+	high = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+	if (high < 0)
+		return joey_err_sys(err, errno, "duplicate the terminal");
+	joey_close(*fd);
+	*fd = high;
+	return 0;
+}
+
 int step_terminal(struct joey_setup *s, struct joey_err *err)
 {
 	autoclose int master = -EBADF;
 	autoclose int peer = -EBADF;
 	int r = open_master(s, &master, err);
 
-	if (r < 0)
-		return r;
-	r = open_peer(master, &peer, err);
+	if (r == 0)
+		r = move_above_stdio(&master, err);
+	if (r == 0)
+		r = open_peer(master, &peer, err);
+	if (r == 0)
+		r = move_above_stdio(&peer, err);
 	if (r < 0)
 		return r;
 	r = set_size(master, s->process, err);
@@ -187,14 +205,5 @@ int step_terminal(struct joey_setup *s, struct joey_err *err)
 	r = send_master(s, master, err);
 	if (r < 0)
 		return r;
-	/* open with 0..2 closed by the caller, peer itself may be one of them: dup3 would fail with EINVAL */
-	if (peer <= 2) {
-		int high = fcntl(peer, F_DUPFD_CLOEXEC, 3);
-
-		if (high < 0)
-			return joey_err_sys(err, errno, "duplicate the terminal");
-		joey_close(peer);
-		peer = high;
-	}
 	return take_stdio(peer, err);
 }
