@@ -64,6 +64,11 @@ int joey_cgroup_fd(const struct joey_cgroup *cg);
 /* Adds a process by writing cgroup.procs: only where CLONE_INTO_CGROUP was not possible. */
 int joey_cgroup_add(struct joey_cgroup *cg, pid_t pid, struct joey_err *err);
 
+/* Directory for an exec'd process: sub below the container's cgroup (NULL: that itself, or where init is when the
+ * kernel has no processes in it any more).  The caller closes *ret_fd; untouched (and 0) when there is no cgroup. */
+int joey_cgroup_open_for_exec(const struct joey_cgroup *cg, const char *sub, pid_t init, int *ret_fd,
+			      struct joey_err *err);
+
 /* All limits (8.2 order) but devices. */
 int joey_cgroup_apply(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err);
 

@@ -236,6 +236,7 @@ const struct joey_backend joey_native_backend = {
 	.start = native_start,
 	.signal = native_signal,
 	.query = native_query,
+	.exec = native_exec,
 	.wait = native_wait,
 	.destroy = native_destroy,
 };

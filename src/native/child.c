@@ -85,15 +85,6 @@ static int close_others(const struct native_plan *p, const struct sync *sync, st
 	return child_close_others(s->preserve_fds, keep, JOEY_ARRAY_SIZE(keep), err);
 }
 
-/* The caller may be tied to few CPUs; the container's are its cpuset's, to which the kernel cuts this mask. */
-void child_reset_affinity(void)
-{
-	unsigned char all[1024];
-
-	memset(all, 0xff, sizeof(all));
-	(void)syscall(SYS_sched_setaffinity, 0, sizeof(all), all);
-}
-
 static void log_to_parent(void *arg, enum joey_log_level level, const char *text)
 {
 	(void)sync_send(arg, SYNC_LOG, (uint32_t)level, text, -EBADF, NULL);
@@ -238,7 +229,9 @@ static int set_up(struct native_plan *p, struct sync *sync, bool joined, struct 
 
 	if (r == 0)
 		r = enter_namespaces(p, sync, joined, err);
-	child_reset_affinity();
+	/* The caller may be tied to few CPUs; the container's are its cpuset's, to which the kernel cuts this. */
+	if (r == 0)
+		r = joey_cpu_affinity_apply(0, NULL, err);
 	if (r == 0)
 		r = joey_setup_run(&p->setup, JOEY_PHASE_MOUNTS, err);
 	if (r == 0)
@@ -249,9 +242,12 @@ static int set_up(struct native_plan *p, struct sync *sync, bool joined, struct 
 		r = sync_send(sync, SYNC_READY, 0, NULL, -EBADF, err);
 	if (r == 0)
 		r = sync_expect(sync, SYNC_GO, &f, err);
-	if (r == 0)
-		r = joey_setup_run(&p->setup, JOEY_PHASE_EXEC, err);
-	return r;
+	if (r < 0)
+		return r;
+	/* Init is about to outlive joey, and the payload must not inherit a death signal.  Not later: the profile of
+	 * the EXEC phase may forbid prctl(2).  If joey dies meanwhile, the channel tells. */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	return joey_setup_run(&p->setup, JOEY_PHASE_EXEC, err);
 }
 
 static int wait_for_start(struct native_plan *p, struct joey_err *err)
@@ -291,8 +287,6 @@ void child_main(struct native_plan *p, struct sync *sync, bool joined)
 
 	if (set_up(p, sync, joined, &err) < 0)
 		goto fail;
-	/* Created: from here on init outlives joey.  The payload must not inherit a death signal either. */
-	(void)prctl(PR_SET_PDEATHSIG, 0);
 	joey_log_set_sink(NULL, NULL, JOEY_LOG_ERROR);
 	if (p->args->run) {
 		start_payload(p, &err);

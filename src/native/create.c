@@ -133,19 +133,19 @@ static int meanwhile(struct native_plan *p, struct native_child *ch, struct joey
 	return r;
 }
 
-static int receive_pty(struct native_plan *p, struct joey_err *err)
+int native_receive_pty(int sock, int *ret_pty, struct joey_err *err)
 {
 	size_t n = 0;
 	char name[256];
 	ssize_t r;
 	int fd;
 
-	if (!p->args->ret_pty)
+	if (!ret_pty)
 		return 0;
-	r = joey_recv_fds(p->pty_pair[0], name, sizeof(name), &fd, 1, &n, MSG_DONTWAIT);
+	r = joey_recv_fds(sock, name, sizeof(name), &fd, 1, &n, MSG_DONTWAIT);
 	if (r < 0 || n != 1)
 		return joey_err_sys(err, r < 0 ? (int)r : EPROTO, "receive the container's terminal");
-	*p->args->ret_pty = fd;
+	*ret_pty = fd;
 	return 0;
 }
 
@@ -167,7 +167,7 @@ static int spawn(struct native_plan *p, struct native_child *ch, struct joey_err
 	if (r == 0)
 		r = spawn_serve(p, ch, err);
 	if (r == 0)
-		r = receive_pty(p, err);
+		r = native_receive_pty(p->pty_pair[0], p->args->ret_pty, err);
 	return r;
 }
 

@@ -68,8 +68,6 @@ void child_tie_to_parent(void);
 void child_begin(struct sync *sync);
 /* Closes every descriptor but 0-2, the preserved ones and those listed (-EBADF entries are fine; keep is sorted). */
 int child_close_others(unsigned preserve_fds, int *keep, size_t n, struct joey_err *err);
-/* A CPU mask of everything: the kernel cuts it to the cpuset. */
-void child_reset_affinity(void);
 /* Sends the pty, seccomp listener and so on; sync is the argument of struct joey_setup_parent. */
 int child_give_listener(void *arg, int fd, struct joey_err *err);
 
@@ -78,6 +76,14 @@ bool native_is_alive(const struct joey_state *st);
 
 /* data object in state.json */
 int native_save_data(struct joey_container *c, const struct native_plan *p, bool rdt_created, struct joey_err *err);
+
+/* Compiles s->config's profile into s->seccomp, by way of the host's cache. */
+int native_compile_seccomp(struct joey_setup *s, struct joey_err *err);
+/* A LISTENER frame goes on to the agent; the frame's descriptor is consumed. */
+int native_send_listener(struct joey_container *c, const struct joey_config *config, enum joey_status status, pid_t pid,
+			 struct sync_frame *f, struct joey_err *err);
+/* The master that step_terminal has sent; nothing happens when ret_pty is NULL. */
+int native_receive_pty(int sock, int *ret_pty, struct joey_err *err);
 
 int native_create(struct joey_container *c, const struct joey_create *args, struct joey_err *err);
 int native_start(struct joey_container *c, struct joey_err *err);

@@ -162,14 +162,14 @@ static int open_filter_cache(bool rootless)
 	return -EBADF;
 }
 
-static int plan_seccomp(struct native_plan *p, struct joey_err *err)
+int native_compile_seccomp(struct joey_setup *s, struct joey_err *err)
 {
 	autoclose int cache = -EBADF;
 
-	if (!p->config->seccomp)
+	if (!s->config->seccomp)
 		return 0;
-	cache = open_filter_cache(p->setup.rootless);
-	return joey_seccomp_compile(p->config->seccomp, cache, &p->setup.seccomp, err);
+	cache = open_filter_cache(s->rootless);
+	return joey_seccomp_compile(s->config->seccomp, cache, &s->seccomp, err);
 }
 
 static int plan_channels(struct native_plan *p, struct joey_err *err)
@@ -224,7 +224,7 @@ int plan_init(struct native_plan *p, struct joey_container *c, const struct joey
 	if (r == 0)
 		r = plan_namespaces(p, err);
 	if (r == 0)
-		r = plan_seccomp(p, err);
+		r = native_compile_seccomp(&p->setup, err);
 	if (r == 0)
 		r = plan_channels(p, err);
 	return r;

@@ -166,7 +166,8 @@ static int serve_source(struct native_plan *p, struct native_child *ch, uint32_t
 	return r < 0 ? r : sync_send(&ch->sync, SYNC_SOURCE_FD, 0, NULL, fd, err);
 }
 
-static int serve_listener(struct native_plan *p, struct native_child *ch, struct sync_frame *f, struct joey_err *err)
+int native_send_listener(struct joey_container *c, const struct joey_config *config, enum joey_status status, pid_t pid,
+			 struct sync_frame *f, struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(0);
 	autoclose int fd = joey_take_fd(&f->fd);
@@ -174,13 +175,14 @@ static int serve_listener(struct native_plan *p, struct native_child *ch, struct
 	int r;
 
 	joey_json_out_object(o, NULL);
-	joey_state_write_oci(o, &p->container->state, JOEY_ST_CREATING, ch->pid);
+	/* state.pid is init's, also when pid is an exec'd process (checklist 9.9) */
+	joey_state_write_oci(o, &c->state, status, c->state.pid);
 	joey_json_out_end(o);
 	r = joey_json_out_finish(o, &json, NULL);
 	if (r < 0)
 		return joey_err_sys(err, r, "make the state for the seccomp agent");
-	return joey_seccomp_send_listener(p->config->seccomp->listener_path, p->config->seccomp->listener_metadata,
-					  json, ch->pid, fd, err);
+	return joey_seccomp_send_listener(config->seccomp->listener_path, config->seccomp->listener_metadata, json, pid,
+					  fd, err);
 }
 
 static int serve_ready(struct native_plan *p, struct native_child *ch, struct joey_err *err)
@@ -237,7 +239,7 @@ int spawn_serve(struct native_plan *p, struct native_child *ch, struct joey_err 
 			r = serve_ready(p, ch, err);
 			break;
 		case SYNC_LISTENER:
-			r = serve_listener(p, ch, &f, err);
+			r = native_send_listener(p->container, p->config, JOEY_ST_CREATING, ch->pid, &f, err);
 			break;
 		case SYNC_LOG:
 			joey_log(f.arg <= JOEY_LOG_DEBUG ? (enum joey_log_level)f.arg : JOEY_LOG_WARNING, "%s", f.text);

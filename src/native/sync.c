@@ -146,6 +146,11 @@ int sync_recv(struct sync *s, struct sync_frame *f, struct joey_err *err)
 	return f->type == SYNC_FAILED ? failed_to_err(f, err) : 1;
 }
 
+void sync_log(const struct sync_frame *f)
+{
+	joey_log(f->arg <= JOEY_LOG_DEBUG ? (enum joey_log_level)f->arg : JOEY_LOG_WARNING, "%s", f->text);
+}
+
 int sync_expect(struct sync *s, enum sync_msg type, struct sync_frame *f, struct joey_err *err)
 {
 	for (;;) {
@@ -158,8 +163,7 @@ int sync_expect(struct sync *s, enum sync_msg type, struct sync_frame *f, struct
 		if (f->type == (uint32_t)type)
 			return 0;
 		if (f->type == SYNC_LOG) {
-			joey_log(f->arg <= JOEY_LOG_DEBUG ? (enum joey_log_level)f->arg : JOEY_LOG_WARNING, "%s",
-				 f->text);
+			sync_log(f);
 			continue;
 		}
 		f->fd = joey_close(f->fd);

@@ -76,6 +76,9 @@ int sync_recv(struct sync *s, struct sync_frame *f, struct joey_err *err);
 /* sync_recv() until the given type arrives; end of file is an error.  LOG frames go to the log sink. */
 int sync_expect(struct sync *s, enum sync_msg type, struct sync_frame *f, struct joey_err *err);
 
+/* A LOG frame to the log sink. */
+void sync_log(const struct sync_frame *f);
+
 /* Best effort: the error object as a FAILED frame. */
 void sync_send_failed(struct sync *s, const struct joey_err *err);
 
