@@ -4,9 +4,9 @@
  * caller.  Data options become fsconfig(2) parameters; what the kernel says about a bad one is read from the context
  * and put into the error.
  *
- * "ro" is an attribute of the mount.  Only file systems on a device or a server get it for the superblock as well:
- * superblocks of proc, sysfs, mqueue are shared by all mounts of one namespace, and making those read-only would do it
- * to the next container of a pod, too.
+ * "ro" is an attribute of the mount.  Only what lies on a device or a server gets it for the superblock as well: those
+ * of proc, sysfs, mqueue are shared by all mounts of one namespace, those of debugfs and the like even with the host,
+ * and making them read-only would do it to others.
  */
 #include <ctype.h>
 #include <string.h>
@@ -144,14 +144,10 @@ static int fs_superblock_flags(const struct fs_ctx *c, const struct joey_mount_o
 	return 0;
 }
 
-static bool superblock_is_shared(const char *fstype)
+/* A device or a server: "/dev/sda1", "host:/export", "//host/share". */
+static bool source_is_storage(const char *source)
 {
-	static const char *const types[] = { "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup2", "ramfs" };
-
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(types); i++)
-		if (joey_streq(fstype, types[i]))
-			return true;
-	return false;
+	return source && (source[0] == '/' || strchr(source, ':'));
 }
 
 static int fs_configure(const struct fs_ctx *c, const struct mount_fs_args *a)
@@ -168,7 +164,7 @@ static int fs_configure(const struct fs_ctx *c, const struct mount_fs_args *a)
 	}
 	for (size_t i = 0; r == 0 && a->params && a->params[i]; i++)
 		r = fs_option(c, a->params[i]);
-	if (r == 0 && (a->attrs & MOUNT_ATTR_RDONLY) && !superblock_is_shared(a->fstype))
+	if (r == 0 && (a->attrs & MOUNT_ATTR_RDONLY) && source_is_storage(a->source))
 		r = fs_flag(c, "ro");
 	if (r == 0 && a->mount) {
 		r = fs_superblock_flags(c, a->mount->opts);

@@ -27,7 +27,7 @@ static int open_null(struct joey_setup *s, struct joey_err *err)
 		return joey_err_sys(err, -path, "open the container's /dev/null");
 	if (!is_null_device(path))
 		return joey_err_set(err, JOEY_EK_OTHER, ENODEV, "the container's /dev/null is not the null device");
-	fd = inroot_open(s->root_fd, "/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK, RESOLVE_NO_SYMLINKS);
+	fd = inroot_open(s->root_fd, "/dev/null", O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS);
 	if (fd < 0)
 		return joey_err_sys(err, -fd, "open the container's /dev/null");
 	if (!is_null_device(fd)) {
