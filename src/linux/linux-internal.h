@@ -34,6 +34,21 @@ int mount_attach(int mnt_fd, int dir_fd, const char *name); /* name "": dir_fd i
 int mount_attr_options(int mnt_fd, const struct joey_mount *m, bool made, bool propagate, struct joey_err *err);
 int mount_attr_propagation(int mnt_fd, const struct joey_mount *m, size_t from, struct joey_err *err);
 
+/* mount_target.c */
+struct mount_target {
+	int root_fd;
+	const char *dest;	  /* clean */
+	const char *real_dir_for; /* a file system that must cover a real directory, or NULL */
+	int fd;			  /* O_PATH of what is covered, -EBADF while it does not exist */
+	bool on_proc;		  /* reached through links, and on procfs */
+};
+/* Refuses what may not be covered; fd stays -EBADF when nothing is there. */
+int mount_target_find(struct mount_target *t, bool nofollow, struct joey_err *err);
+int mount_target_make(struct mount_target *t, enum inroot_kind kind, struct joey_err *err);
+/* Whether what mnt_fd is on may go there; attach includes it. */
+int mount_target_check(const struct mount_target *t, int mnt_fd, struct joey_err *err);
+int mount_target_attach(const struct mount_target *t, int mnt_fd, struct joey_err *err);
+
 /* mount.c */
 bool mount_is_at(const struct joey_mount *m, const char *clean); /* destination, cleaned */
 bool wants_mounts(const struct joey_setup *s);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The config's mounts, one by one in listed order (a later source may lie inside an earlier mount).  Owns where a mount
- * may go; mount_bind.c and mount_fs.c make the detached mounts that are attached here, fd to fd.
- *
- * Where.  A destination is first opened without any symbolic link: then its text says what it is.  With links it is
- * opened inside the root, and a result on procfs is refused.  proc and sysfs must be covered at a real directory, and
- * under /proc only a few files may be covered, or labels and sysctls would be written into something else.
+ * The config's mounts, one by one in listed order (a later source may lie inside an earlier mount).  mount_bind.c
+ * and mount_fs.c make the detached mounts, mount_target.c knows where they may go; here they meet, fd to fd.
  *
  * Read-only.  tmpfs and /dev must take mount points and nodes that come later: their "ro" waits for
  * step_readonly_late.
@@ -43,30 +39,14 @@ static const struct fs_kind fs_kinds[] = {
 	{ "cgroup2", "cgroup2", FSK_CGROUP | FSK_NO_LABEL },
 };
 
-/* What may be covered inside /proc: files that lxcfs and checkpoint/restore provide. */
-static const char *const proc_files[] = {
-	"cpuinfo",
-	"diskstats",
-	"meminfo",
-	"stat",
-	"swaps",
-	"uptime",
-	"loadavg",
-	"slabinfo",
-	"sys/kernel/ns_last_pid",
-	"sys/crypto/fips_enabled",
-};
-
 struct job {
 	struct joey_setup *s;
 	const struct joey_mount *m;
 	size_t index;
 	struct fs_kind kind;
-	const char *dest; /* clean */
 	bool is_bind;
 	bool parents_shared; /* a mount made so far may be shared: attaching to it makes the new one shared, too */
-	int target;          /* O_PATH of what is covered, -EBADF while it does not exist */
-	bool on_proc;        /* reached through links, and on procfs */
+	struct mount_target at;
 };
 
 static struct fs_kind kind_of(const struct joey_mount *m)
@@ -79,103 +59,16 @@ static struct fs_kind kind_of(const struct joey_mount *m)
 	return k;
 }
 
-static bool is_on_procfs(int fd)
-{
-	struct statfs sfs;
-
-	return fstatfs(fd, &sfs) == 0 && sfs.f_type == PROC_SUPER_MAGIC;
-}
-
-/* For a place that was reached through links: not being able to tell is as bad as procfs. */
-static bool may_be_procfs(int fd)
-{
-	struct statfs sfs;
-
-	return fstatfs(fd, &sfs) < 0 || sfs.f_type == PROC_SUPER_MAGIC;
-}
-
-/* Sets j->target if the destination exists. */
-static int find_target(struct job *j, struct joey_err *err)
-{
-	bool real_dir = (!j->is_bind && (j->kind.flags & FSK_REAL_DIR)) || joey_streq(j->dest, "/proc") ||
-			joey_streq(j->dest, "/sys");
-	int nofollow = j->m->opts->dest_nofollow ? O_NOFOLLOW : 0;
-	int fd = inroot_open(j->s->root_fd, j->dest, O_PATH | nofollow, RESOLVE_NO_SYMLINKS);
-
-	if (fd == -ELOOP && real_dir)
-		return joey_err_set(err, JOEY_EK_CONFIG, ELOOP,
-				    "filesystem \"%s\" must be mounted on ordinary directory",
-				    j->is_bind ? j->dest + 1 : j->kind.type);
-	if (fd == -ELOOP) {
-		fd = inroot_open(j->s->root_fd, j->dest, O_PATH | nofollow, 0);
-		j->on_proc = fd >= 0 && may_be_procfs(fd);
-	}
-	if (fd < 0 && fd != -ENOENT)
-		return joey_err_sys(err, -fd, "open mount point");
-	j->target = fd < 0 ? -EBADF : fd;
-	return 0;
-}
-
-static int make_target(struct job *j, enum inroot_kind kind, struct joey_err *err)
-{
-	int fd = inroot_make(j->s->root_fd, j->dest, kind, 0755);
-
-	if (fd < 0)
-		return joey_err_sys(err, -fd, "create mount point");
-	j->on_proc = may_be_procfs(fd);
-	j->target = fd;
-	return 0;
-}
-
-static int refuse_inside_proc(const struct job *j, struct joey_err *err)
-{
-	return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "\"%s\" cannot be mounted because it is inside /proc", j->dest);
-}
-
-/* By the text of the destination, before anything is looked up. */
-static int check_destination(const struct job *j, struct joey_err *err)
-{
-	if (j->dest[1] == '\0')
-		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "mounting over the container's root is not possible");
-	if (!joey_startswith(j->dest, "/proc/"))
-		return 0;
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(proc_files); i++)
-		if (joey_streq(j->dest + strlen("/proc/"), proc_files[i]))
-			return 0;
-	return refuse_inside_proc(j, err);
-}
-
-/* mnt: what is to be attached. */
-static int check_proc(const struct job *j, int mnt, struct joey_err *err)
-{
-	if (joey_streq(j->dest, "/proc") && !is_on_procfs(mnt))
-		return joey_err_set(err, JOEY_EK_CONFIG, EPERM,
-				    "\"%s\" cannot be mounted because it is not of type proc", j->dest);
-	return j->on_proc && !joey_startswith(j->dest, "/proc/") ? refuse_inside_proc(j, err) : 0;
-}
-
-static bool is_directory(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 /* Attributes are set before anybody can see the mount; propagation, too, unless the attachment would change it. */
 static int attach(const struct job *j, int mnt, bool made, struct joey_err *err)
 {
-	int r = check_proc(j, mnt, err);
+	int r = mount_attr_options(mnt, j->m, made, !j->parents_shared, err);
 
 	if (r == 0)
-		r = mount_attr_options(mnt, j->m, made, !j->parents_shared, err);
-	if (r < 0)
-		return r;
-	r = mount_attach(mnt, j->target, "");
-	if (r == -EINVAL && is_directory(mnt) != is_directory(j->target))
-		r = -ENOTDIR; /* what mount(2) says, and engines look for */
-	if (r < 0)
-		return joey_err_sys(err, -r, "attach the mount");
-	return j->parents_shared ? mount_attr_propagation(mnt, j->m, 0, err) : 0;
+		r = mount_target_attach(&j->at, mnt, err);
+	if (r == 0 && j->parents_shared)
+		r = mount_attr_propagation(mnt, j->m, 0, err);
+	return r;
 }
 
 static int copy_link(const struct job *j, int source, struct joey_err *err)
@@ -188,7 +81,7 @@ static int copy_link(const struct job *j, int source, struct joey_err *err)
 	if (n < 0 || (size_t)n >= sizeof(target))
 		return joey_err_sys(err, n < 0 ? errno : ENAMETOOLONG, "read the symbolic link");
 	target[n] = '\0';
-	dir = inroot_make_parent(j->s->root_fd, j->dest, &name);
+	dir = inroot_make_parent(j->s->root_fd, j->at.dest, &name);
 	if (dir < 0)
 		return joey_err_sys(err, -dir, "create the directory of the symbolic link");
 	if (symlinkat(target, dir, name) == 0)
@@ -213,14 +106,14 @@ static int mount_bind(struct job *j, struct joey_err *err)
 	r = mount_bind_source(j->s, j->index, &source, err);
 	if (r < 0)
 		return r;
-	if (j->m->opts->copy_symlink || j->target < 0) {
+	if (j->m->opts->copy_symlink || j->at.fd < 0) {
 		if (fstat(source, &st) < 0)
 			return joey_err_sys(err, errno, "stat the source");
 		if (j->m->opts->copy_symlink && S_ISLNK(st.st_mode))
 			return copy_link(j, source, err);
 	}
-	if (j->target < 0) {
-		r = make_target(j, S_ISDIR(st.st_mode) ? INROOT_DIR : INROOT_FILE, err);
+	if (j->at.fd < 0) {
+		r = mount_target_make(&j->at, S_ISDIR(st.st_mode) ? INROOT_DIR : INROOT_FILE, err);
 		if (r < 0)
 			return r;
 	}
@@ -314,11 +207,11 @@ static bool has_owner_option(const struct joey_mount_opts *o)
 
 static int mount_by_name(struct job *j, const struct mount_fs_args *a, int *ret_fd, struct joey_err *err)
 {
-	int r = mount_fs_legacy(a, j->target, j->s->host_root_fd, err);
+	int r = mount_fs_legacy(a, j->at.fd, j->s->host_root_fd, err);
 
 	if (r < 0)
 		return r;
-	*ret_fd = inroot_open(j->s->root_fd, j->dest, O_PATH | O_DIRECTORY, 0);
+	*ret_fd = inroot_open(j->s->root_fd, j->at.dest, O_PATH | O_DIRECTORY, 0);
 	if (*ret_fd < 0)
 		return joey_err_sys(err, -*ret_fd, "open the mount");
 	return mount_attr_propagation(*ret_fd, j->m, 0, err);
@@ -326,7 +219,7 @@ static int mount_by_name(struct job *j, const struct mount_fs_args *a, int *ret_
 
 static int mount_new(struct job *j, struct joey_err *err)
 {
-	bool existed = j->target >= 0, is_dev = joey_streq(j->dest, "/dev"), late;
+	bool existed = j->at.fd >= 0, is_dev = joey_streq(j->at.dest, "/dev"), late;
 	autoclose int mnt = -EBADF;
 	struct mount_fs_args a;
 	struct stat st;
@@ -336,10 +229,10 @@ static int mount_new(struct job *j, struct joey_err *err)
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL,
 				    "mount without a file system type needs the option bind or rbind");
 	if (!existed) {
-		r = make_target(j, INROOT_DIR, err);
+		r = mount_target_make(&j->at, INROOT_DIR, err);
 		if (r < 0)
 			return r;
-	} else if ((j->kind.flags & FSK_DIR_MODE) && fstat(j->target, &st) < 0) {
+	} else if ((j->kind.flags & FSK_DIR_MODE) && fstat(j->at.fd, &st) < 0) {
 		return joey_err_sys(err, errno, "stat the mount point");
 	}
 	r = fill_args(j, existed && (j->kind.flags & FSK_DIR_MODE) ? &st : NULL, &a, err);
@@ -349,13 +242,13 @@ static int mount_new(struct job *j, struct joey_err *err)
 	if (late)
 		a.attrs &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	if (a.mount && mount_fs_needs_legacy(a.mount)) {
-		r = check_proc(j, j->target, err);
+		r = mount_target_check(&j->at, j->at.fd, err);
 		if (r == 0)
 			r = mount_by_name(j, &a, &mnt, err);
 	} else {
 		r = make_fs(j, &a, &mnt, err);
 		if (r == 0 && j->m->opts->tmpcopyup && existed)
-			r = tmpcopyup(j->target, mnt, has_owner_option(j->m->opts), err);
+			r = tmpcopyup(j->at.fd, mnt, has_owner_option(j->m->opts), err);
 		if (r == 0)
 			r = attach(j, mnt, true, err);
 	}
@@ -369,15 +262,15 @@ static int mount_new(struct job *j, struct joey_err *err)
 
 static int remount(struct job *j, struct joey_err *err)
 {
-	if (j->target < 0)
+	if (j->at.fd < 0)
 		return joey_err_sys(err, ENOENT, "open the mount to change");
 	if (j->m->opts->data.n || j->m->opts->sb_set || j->m->opts->sb_clear) {
-		int r = mount_fs_reconfigure(j->target, j->m, err);
+		int r = mount_fs_reconfigure(j->at.fd, j->m, err);
 
 		if (r < 0)
 			return r;
 	}
-	return mount_attr_options(j->target, j->m, false, true, err);
+	return mount_attr_options(j->at.fd, j->m, false, true, err);
 }
 
 static int mount_job(struct job *j, struct joey_err *err)
@@ -385,19 +278,16 @@ static int mount_job(struct job *j, struct joey_err *err)
 	const struct joey_mount_opts *o = j->m->opts;
 	int r;
 
-	r = check_destination(j, err);
-	if (r < 0)
-		return r;
 	if (o->tmpcopyup && !joey_streq(j->m->type, "tmpfs"))
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "tmpcopyup is for tmpfs only");
-	r = find_target(j, err);
+	r = mount_target_find(&j->at, o->dest_nofollow, err);
 	if (r < 0)
 		return r;
 	if (o->remount)
 		r = remount(j, err);
 	else
 		r = j->is_bind ? mount_bind(j, err) : mount_new(j, err);
-	joey_close(j->target);
+	joey_close(j->at.fd);
 	return r;
 }
 
@@ -424,8 +314,8 @@ static int mount_notify(struct joey_setup *s, struct joey_err *err)
 	mnt = r == 0 ? clone : s->notify_dir_fd;
 	r = mount_attach(mnt, dir, "");
 	if (r == 0)
-		r = mount_attr(mnt, false,
-			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 0, 0);
+		r = mount_attr(mnt, false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+			       0, 0);
 	return r < 0 ? joey_err_sys(err, -r, "bind the notify directory on %s", at) : 0;
 }
 
@@ -446,24 +336,27 @@ int step_mounts(struct joey_setup *s, struct joey_err *err)
 	size_t n = s->config->n_mounts;
 	bool shared = s->config->rootfs_propagation & MS_SHARED;
 
-	s->mount_readonly_late = calloc(n + 1, sizeof(*s->mount_readonly_late));
 	s->mount_fds = calloc(n + 1, sizeof(*s->mount_fds));
+	for (size_t i = 0; s->mount_fds && i < n; i++)
+		s->mount_fds[i] = -EBADF;
+	s->mount_readonly_late = calloc(n + 1, sizeof(*s->mount_readonly_late));
 	if (!s->mount_readonly_late || !s->mount_fds)
 		return joey_err_sys(err, ENOMEM, "prepare mounts");
-	for (size_t i = 0; i < n; i++)
-		s->mount_fds[i] = -EBADF;
 	for (size_t i = 0; i < n; i++) {
 		const struct joey_mount *m = &s->config->mounts[i];
 		autofree char *dest = inroot_clean(m->destination);
-		struct job j = { .s = s,
-				 .m = m,
-				 .index = i,
-				 .kind = kind_of(m),
-				 .dest = dest,
-				 .target = -EBADF,
-				 .is_bind = m->opts->bind || m->opts->rbind,
-				 .parents_shared = shared };
+		struct job j = {
+			.s = s,
+			.m = m,
+			.index = i,
+			.kind = kind_of(m),
+			.is_bind = m->opts->bind || m->opts->rbind,
+			.parents_shared = shared,
+			.at = { .root_fd = s->root_fd, .dest = dest, .fd = -EBADF },
+		};
 
+		if (!j.is_bind && (j.kind.flags & FSK_REAL_DIR))
+			j.at.real_dir_for = m->type;
 		if (!dest)
 			return joey_err_sys(err, ENOMEM, "prepare mounts");
 		if (m->destination[0] != '/')
