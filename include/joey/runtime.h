@@ -28,6 +28,25 @@ int joey_rt_create(const struct joey_runtime *rt, const struct joey_create_opts 
 int joey_rt_start(const struct joey_runtime *rt, const char *id, struct joey_err *err);
 /* Foreground: *ret_exit is what joey should exit with (payload's status, 128+signal). */
 int joey_rt_run(const struct joey_runtime *rt, const struct joey_create_opts *o, int *ret_exit, struct joey_err *err);
+
+struct joey_exec_opts {
+	const char *id;
+	const char *process_file; /* NULL: the members from args on count */
+	const char *pid_file, *console_socket, *pidfd_socket;
+	const char *cgroup;
+	unsigned preserve_fds;
+	bool detach, ignore_paused;
+	/* command line form */
+	char *const *args;
+	size_t n_args;
+	bool tty;
+	const char *cwd, *user, *process_label, *apparmor;
+	struct joey_opt_bool no_new_privs;
+	struct joey_strlist env, caps, additional_gids; /* v[n] need not be NULL */
+};
+
+/* Foreground: *ret_exit is the process's status as above; detached: 0. */
+int joey_rt_exec(const struct joey_runtime *rt, const struct joey_exec_opts *o, int *ret_exit, struct joey_err *err);
 int joey_rt_kill(const struct joey_runtime *rt, const char *id, int sig, bool all, struct joey_err *err);
 int joey_rt_delete(const struct joey_runtime *rt, const char *id, bool force, struct joey_err *err);
 /* state document, heap, indent 2, ends without newline */

@@ -11,6 +11,8 @@ enum opt_kind {
 	OPT_BOOL,   /* bool; --x, --x=true, --x=false */
 	OPT_STRING, /* const char *; the last one counts */
 	OPT_UINT,   /* unsigned */
+	OPT_MAYBE,  /* struct joey_opt_bool: whether it was given counts */
+	OPT_LIST,   /* struct joey_strlist of argv's words; the array is never freed: a command runs once */
 	OPT_NOTE,   /* takes a value that is not stored: options of commands to come */
 	OPT_SWITCH, /* like OPT_BOOL, not stored */
 };

@@ -20,24 +20,6 @@
 		VALUE("pid-file", 0, "FILE", "write the pid of the process to FILE"),                \
 		SWITCH("detach", 'd', "do not wait for the process")
 
-static const struct opt exec_opts[] = {
-	PROCESS_OPTS,
-	VALUE("cwd", 0, "DIR", "working directory in the container"),
-	VALUE("env", 'e', "NAME=VALUE", "set an environment variable"),
-	SWITCH("tty", 't', "give it a terminal"),
-	VALUE("user", 'u', "UID[:GID]", "run as this user"),
-	VALUE("additional-gids", 'g', "GID", "add a group"),
-	VALUE("process", 'p', "FILE", "take everything from a process.json"),
-	VALUE("process-label", 0, "LABEL", "SELinux label"),
-	VALUE("apparmor", 0, "PROFILE", "AppArmor profile"),
-	SWITCH("no-new-privs", 0, "set no_new_privs"),
-	VALUE("cap", 'c', "CAP", "add a capability"),
-	VALUE("preserve-fds", 0, "N", "pass N more descriptors on, from 3"),
-	VALUE("cgroup", 0, "PATH", "run in a cgroup below the container's"),
-	SWITCH("ignore-paused", 0, "allow it in a paused container"),
-	OPT_END,
-};
-
 static const struct opt ps_opts[] = {
 	VALUE("format", 'f', "FORMAT", "table or json (default: table)"),
 	OPT_END,
@@ -134,8 +116,6 @@ static const struct opt restore_opts[] = {
 
 #define ANY SIZE_MAX
 
-LATER(exec, "exec", "CONTAINER [COMMAND [ARGUMENT...]]", "run another process in a container (not implemented yet)",
-      exec_opts, 1, ANY, true, 255);
 LATER(ps, "ps", "CONTAINER [PS-OPTION...]", "show the processes of a container (not implemented yet)", ps_opts, 1, ANY,
       true, 1);
 LATER(pause, "pause", "CONTAINER", "freeze all processes of a container (not implemented yet)", no_opts, 1, 1, false,

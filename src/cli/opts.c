@@ -27,7 +27,7 @@ static const struct opt *find(const struct opt *opts, const char *name, size_t l
 
 static bool takes_value(const struct opt *o)
 {
-	return o->kind == OPT_STRING || o->kind == OPT_UINT || o->kind == OPT_NOTE;
+	return o->kind == OPT_STRING || o->kind == OPT_UINT || o->kind == OPT_LIST || o->kind == OPT_NOTE;
 }
 
 /* What Go's strconv.ParseBool takes. */
@@ -53,6 +53,17 @@ static int usage(const struct cursor *c, const char *what, const char *value, co
 	return joey_err_set(c->err, JOEY_EK_USAGE, EINVAL, "%s: -%s", what, name);
 }
 
+static int append(const struct cursor *c, struct joey_strlist *list, char *value)
+{
+	char **v = reallocarray(list->v, list->n + 1, sizeof(*v));
+
+	if (!v)
+		return joey_err_sys(c->err, ENOMEM, "parse options");
+	v[list->n++] = value;
+	list->v = v;
+	return 0;
+}
+
 static int store(const struct cursor *c, const struct opt *o, char *value)
 {
 	void *p = (char *)c->into + o->offset;
@@ -62,10 +73,13 @@ static int store(const struct cursor *c, const struct opt *o, char *value)
 	switch (o->kind) {
 	case OPT_SWITCH:
 	case OPT_BOOL:
+	case OPT_MAYBE:
 		if (bool_from_string(value ? value : "true", &flag) < 0)
 			return usage(c, "boolean value", value, o->name);
 		if (o->kind == OPT_BOOL)
 			*(bool *)p = flag;
+		else if (o->kind == OPT_MAYBE)
+			*(struct joey_opt_bool *)p = (struct joey_opt_bool){ true, flag };
 		return 0;
 	case OPT_STRING:
 		*(const char **)p = value;
@@ -75,6 +89,8 @@ static int store(const struct cursor *c, const struct opt *o, char *value)
 			return usage(c, "value", value, o->name);
 		*(unsigned *)p = number;
 		return 0;
+	case OPT_LIST:
+		return append(c, p, value);
 	case OPT_NOTE:
 		return 0;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * joey run in the foreground, after the payload was executed: every signal is blocked and taken one by one, most
- * are sent on; children that are not init (joey is a subreaper) are reaped.
+ * joey run and exec in the foreground, after the payload was executed: every signal is blocked and taken one by one,
+ * most are sent on; children that are not the payload (joey is a subreaper) are reaped.
  * Without a terminal or notify socket one sigwaitinfo(2) is all there is; else poll(2) with a signalfd.
  */
 #include <string.h>
@@ -10,8 +10,8 @@
 
 #include "runtime/runtime-internal.h"
 
-/* Reaps orphans.  True when init has ended (it is left for the backend), or is no child of ours. */
-static bool init_ended(pid_t init)
+/* Reaps orphans.  True when pid has ended (it is left for the caller), or is no child of ours. */
+static bool has_ended(pid_t pid)
 {
 	for (;;) {
 		siginfo_t si;
@@ -24,16 +24,14 @@ static bool init_ended(pid_t init)
 		}
 		if (si.si_pid == 0)
 			return false;
-		if (si.si_pid == init)
+		if (si.si_pid == pid)
 			return true;
 		(void)waitpid(si.si_pid, NULL, WNOHANG);
 	}
 }
 
-static void forward(const struct rt_launch *l, int sig, pid_t sender)
+static void forward(const struct rt_watch *w, int sig, pid_t sender)
 {
-	autoerr struct joey_err sub = JOEY_ERR_INIT;
-
 	switch (sig) {
 	case SIGCHLD:
 	case SIGWINCH:
@@ -46,60 +44,58 @@ static void forward(const struct rt_launch *l, int sig, pid_t sender)
 	default:
 		break;
 	}
-	if (l->be->signal(l->c, sig, 0, &sub) < 0)
-		joey_debug("forward signal %d: %s", sig, joey_err_text(&sub));
+	w->forward(w->arg, sig);
 }
 
-static void wait_asleep(const struct rt_launch *l, const sigset_t *all)
+static void wait_asleep(const struct rt_watch *w, const sigset_t *all)
 {
-	while (!init_ended(l->c->state.pid)) {
+	while (!has_ended(w->pid)) {
 		siginfo_t si;
 
 		memset(&si, 0, sizeof(si));
 		if (sigwaitinfo(all, &si) > 0)
-			forward(l, si.si_signo, si.si_pid);
+			forward(w, si.si_signo, si.si_pid);
 	}
 }
 
-static void take_signals(const struct rt_launch *l, int sigfd, const struct rt_terminal *t)
+static void take_signals(const struct rt_watch *w, int sigfd, const struct rt_terminal *t)
 {
 	struct signalfd_siginfo si;
 
 	while (read(sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGWINCH)
 			rt_terminal_resize(t);
-		forward(l, (int)si.ssi_signo, (pid_t)si.ssi_pid);
+		forward(w, (int)si.ssi_signo, (pid_t)si.ssi_pid);
 	}
 }
 
-static int wait_busy(struct rt_launch *l, const sigset_t *all, struct rt_terminal *t, struct joey_err *err)
+static int wait_busy(const struct rt_watch *w, const sigset_t *all, struct rt_terminal *t, struct joey_err *err)
 {
 	autoclose int sigfd = signalfd(-1, all, SFD_CLOEXEC | SFD_NONBLOCK);
-	pid_t init = l->c->state.pid;
 
 	if (sigfd < 0)
 		return joey_err_sys(err, errno, "make signalfd");
-	while (!init_ended(init)) {
+	while (!has_ended(w->pid)) {
 		struct pollfd p[5];
 
 		rt_terminal_want(t, p);
 		p[3] = (struct pollfd){ .fd = sigfd, .events = POLLIN };
-		p[4] = (struct pollfd){ .fd = l->notify.sock, .events = POLLIN };
+		p[4] = (struct pollfd){ .fd = w->notify ? w->notify->sock : -EBADF, .events = POLLIN };
 		if (poll(p, JOEY_ARRAY_SIZE(p), -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return joey_err_sys(err, errno, "wait for container");
 		}
 		if (p[3].revents)
-			take_signals(l, sigfd, t);
+			take_signals(w, sigfd, t);
 		rt_terminal_move(t, p);
-		if (p[4].revents && rt_notify_take(&l->notify, init))
-			rt_notify_done(&l->notify);
+		if (p[4].revents && rt_notify_take(w->notify, w->pid))
+			rt_notify_done(w->notify);
 	}
 	return 0;
 }
 
-int rt_foreground(struct rt_launch *l, int *ret_wstatus, sigset_t *ret_mask, struct joey_err *err)
+int rt_foreground(const struct rt_watch *w, sigset_t *ret_mask, struct joey_err *err)
 {
 	struct rt_terminal t;
 	sigset_t all;
@@ -109,12 +105,17 @@ int rt_foreground(struct rt_launch *l, int *ret_wstatus, sigset_t *ret_mask, str
 	(void)sigprocmask(SIG_SETMASK, &all, ret_mask);
 	/* One that came while the payload was being started. */
 	if (rt_interrupt_pending())
-		forward(l, rt_interrupt_pending(), 0);
-	rt_terminal_begin(&t, l->pty);
-	if (l->pty < 0 && l->notify.sock < 0)
-		wait_asleep(l, &all);
+		forward(w, rt_interrupt_pending(), 0);
+	rt_terminal_begin(&t, w->pty);
+	if (w->pty < 0 && (!w->notify || w->notify->sock < 0))
+		wait_asleep(w, &all);
 	else
-		r = wait_busy(l, &all, &t, err);
+		r = wait_busy(w, &all, &t, err);
 	rt_terminal_end(&t);
-	return r < 0 ? r : l->be->wait(l->c, ret_wstatus, err);
+	return r;
+}
+
+int rt_exit_code(int wstatus)
+{
+	return WIFSIGNALED(wstatus) ? 128 + WTERMSIG(wstatus) : WEXITSTATUS(wstatus);
 }

@@ -5,7 +5,6 @@
  * joey only sleeps.
  */
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include "runtime/runtime-internal.h"
 
@@ -23,9 +22,13 @@ static int after_exec(struct rt_launch *l, struct joey_err *err)
 	return r;
 }
 
-static int exit_code(int wstatus)
+static void forward_to_init(void *arg, int sig)
 {
-	return WIFSIGNALED(wstatus) ? 128 + WTERMSIG(wstatus) : WEXITSTATUS(wstatus);
+	struct rt_launch *l = arg;
+	autoerr struct joey_err sub = JOEY_ERR_INIT;
+
+	if (l->be->signal(l->c, sig, 0, &sub) < 0)
+		joey_debug("forward signal %d: %s", sig, joey_err_text(&sub));
 }
 
 /* Somebody else may have deleted the container meanwhile; the poststop hooks were his then. */
@@ -41,10 +44,13 @@ static int remove_after_run(struct rt_launch *l, struct joey_err *err)
 
 static int run_foreground(struct rt_launch *l, int *ret_exit, struct joey_err *err)
 {
+	const struct rt_watch w = { l->c->state.pid, l->pty, &l->notify, forward_to_init, l };
 	int wstatus = 0, r;
 	sigset_t mask;
 
-	r = rt_foreground(l, &wstatus, &mask, err);
+	r = rt_foreground(&w, &mask, err);
+	if (r == 0)
+		r = l->be->wait(l->c, &wstatus, err);
 	/* Hooks inherit the mask; the handlers of interrupt.c keep a late ^C from stopping the clean-up half way. */
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (r < 0) {
@@ -56,7 +62,7 @@ static int run_foreground(struct rt_launch *l, int *ret_exit, struct joey_err *e
 		if (r < 0)
 			return r;
 	}
-	*ret_exit = exit_code(wstatus);
+	*ret_exit = rt_exit_code(wstatus);
 	return 0;
 }
 

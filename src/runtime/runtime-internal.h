@@ -171,6 +171,12 @@ static inline bool rt_launch_foreground(const struct rt_launch *l)
 	return l->run && !l->o->detach;
 }
 
+/* ---- exec_process.c ---------------------------------------------------------------------------------------- */
+
+/* What is to be executed, complete, in the arena of c: from --process, or from the command line over config's. */
+int rt_exec_process(struct joey_container *c, const struct joey_config *config, const struct joey_exec_opts *o,
+		    struct joey_process **ret, struct joey_err *err);
+
 /* ---- delete.c ---------------------------------------------------------------------------------------------- */
 
 /* Locked: backend's destroy, state directory, poststop hooks. */
@@ -178,9 +184,20 @@ int rt_remove(const struct rt_target *t, struct joey_err *err);
 
 /* ---- foreground.c, terminal.c ---------------------------------------------------------------------------------- */
 
-/* Forwards signals, relays the terminal, waits for init.  Returns with every signal blocked;
- * *ret_mask is what was blocked before. */
-int rt_foreground(struct rt_launch *l, int *ret_wstatus, sigset_t *ret_mask, struct joey_err *err);
+/* A process that joey waits for in the foreground: its own child. */
+struct rt_watch {
+	pid_t pid;
+	int pty;		  /* master of its terminal, or -EBADF */
+	struct rt_notify *notify; /* NULL: none */
+	void (*forward)(void *arg, int sig);
+	void *arg;
+};
+
+/* Forwards signals, relays the terminal, until the process has ended; it is left to be reaped by the caller.
+ * Returns with every signal blocked; *ret_mask is what was blocked before. */
+int rt_foreground(const struct rt_watch *w, sigset_t *ret_mask, struct joey_err *err);
+/* 128+signal or the exit status. */
+int rt_exit_code(int wstatus);
 
 enum { RT_CHUNK = 4096 };
 
