@@ -146,6 +146,13 @@ static ssize_t receive(int sock, void *buf, size_t size)
 	}
 }
 
+/* A dump ends by NLMSG_DONE.  The flag's bits mean REPLACE and EXCL in requests that make something. */
+static bool is_dump(const struct nlmsghdr *h)
+{
+	return (h->nlmsg_type == RTM_GETLINK || h->nlmsg_type == RTM_GETADDR) &&
+	       (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+}
+
 int rtnl_talk(int sock, struct rtnl_req *q, rtnl_answer_fn answer, void *arg)
 {
 	static uint32_t seq;
@@ -157,7 +164,7 @@ int rtnl_talk(int sock, struct rtnl_req *q, rtnl_answer_fn answer, void *arg)
 	if (!buf)
 		return -ENOMEM;
 	q->u.head.nlmsg_seq = ++seq;
-	if (!(q->u.head.nlmsg_flags & NLM_F_DUMP))
+	if (!is_dump(&q->u.head))
 		q->u.head.nlmsg_flags |= NLM_F_ACK;
 	if (send(sock, q->u.bytes, q->u.head.nlmsg_len, 0) != (ssize_t)q->u.head.nlmsg_len)
 		return errno > 0 ? -errno : -EIO;
