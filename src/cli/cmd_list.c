@@ -70,7 +70,7 @@ static void add_json(struct joey_str *s, const struct joey_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		joey_str_printf(s, "%s%s", i ? "," : "[", l->v[i].json);
-	joey_str_add(s, l->n ? "]" : "null");
+	joey_str_add(s, l->n ? "]\n" : "null\n");
 }
 
 static void add_ids(struct joey_str *s, const struct joey_list *l)

@@ -24,6 +24,14 @@ static void add_row(struct joey_str *s, size_t width, const char *text)
 	joey_str_printf(s, "%*s%s\n", width < COLUMN ? (int)(COLUMN - width) : 2, "", text);
 }
 
+static void add_command(struct joey_str *s, const char *name, const char *summary)
+{
+	size_t start = s->len;
+
+	joey_str_printf(s, "   %s", name);
+	add_row(s, s->len - start, summary);
+}
+
 static void add_option(struct joey_str *s, const struct opt *o)
 {
 	size_t start = s->len;
@@ -52,13 +60,9 @@ int help_program(struct joey_err *err)
 
 	joey_str_add(&s, "NAME:\n   joey - run containers from OCI bundles\n\n"
 			 "USAGE:\n   joey [global options] command [command options] [operands]\n\nCOMMANDS:\n");
-	for (size_t i = 0; commands[i]; i++) {
-		size_t start = s.len;
-
-		joey_str_printf(&s, "   %s", commands[i]->name);
-		add_row(&s, s.len - start, commands[i]->summary);
-	}
-	joey_str_add(&s, "   help                      show this help, or that of a command\n");
+	for (size_t i = 0; commands[i]; i++)
+		add_command(&s, commands[i]->name, commands[i]->summary);
+	add_command(&s, "help", "show this help, or that of a command");
 	add_options(&s, global_opts);
 	return print_str(&s, err);
 }

@@ -32,7 +32,7 @@ static const struct field top_fields[] = {
 	FIELD("bundle", F_PATH, bundle, true),     FIELD("rootfs", F_PATH, rootfs, true),
 	FIELD("created", F_STRING, created, true), FIELD("backend", F_STRING, backend, true),
 	FIELD("ownerUid", F_U32, owner_uid, true), FIELD("creating", F_BOOL, creating, true),
-	FIELD("hooks", F_U32, hooks, false),
+	FIELD("hooks", F_U32, hooks, true),
 };
 
 static const struct field creator_fields[] = {
