@@ -1,5 +1,5 @@
-/* Times several commands against each other in turn: every round runs each once, beginning with another one each time, so
- * that whatever else the machine does falls on all alike.
+/* Times several commands against each other in turn: every round runs each once, in an order of its own, so that whatever
+ * else the machine does, and what the command before left to clean up, falls on all alike.
  *
  * usage: interleave ROUNDS NAME COMMAND... [-- NAME COMMAND...]...
  * One line a command: name, median, 10th and 90th percentile in microseconds, peak resident memory of its tree in KiB.
@@ -62,8 +62,24 @@ static long run(struct command *c, const posix_spawn_file_actions_t *quiet)
 	return start;
 }
 
+/* A new order, by an own generator: the same orders in every run. */
+static void shuffle(int *order, int n)
+{
+	static unsigned int seed = 1;
+
+	for (int i = n - 1; i > 0; i--) {
+		int j, old = order[i];
+
+		seed = seed * 1103515245U + 12345U;
+		j = (int)((seed >> 16) % (unsigned int)(i + 1));
+		order[i] = order[j];
+		order[j] = old;
+	}
+}
+
 int main(int argc, char **argv)
 {
+	int order[MAX_COMMANDS];
 	struct command commands[MAX_COMMANDS] = { 0 };
 	posix_spawn_file_actions_t quiet;
 	int rounds = argc > 3 ? atoi(argv[1]) : 0;
@@ -83,9 +99,12 @@ int main(int argc, char **argv)
 	posix_spawn_file_actions_init(&quiet);
 	posix_spawn_file_actions_addopen(&quiet, 0, "/dev/null", O_RDONLY, 0);
 	posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
+	for (int i = 0; i < n; i++)
+		order[i] = i;
 	for (int round = -WARM_UP; round < rounds; round++) {
+		shuffle(order, n);
 		for (int i = 0; i < n; i++) {
-			struct command *c = &commands[(i + round + WARM_UP) % n];
+			struct command *c = &commands[order[i]];
 			long us = run(c, &quiet);
 
 			if (round >= 0)

@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-joey=${1:-${JOEY:-$TOP/joey}}
+joey=$(realpath -m "${1:-${JOEY:-$TOP/joey}}")
 
 # crun refuses a host whose controllers are spread over both cgroup versions. There, everything runs in a private mount
 # namespace where the cgroup2 mount stands at its usual place; the host's own mounts stay as they are.
