@@ -1,6 +1,6 @@
 /* The floor of the benchmark: what the kernel alone asks for a container of the default config.json. It makes the same
- * namespaces, mounts, device nodes, masked and read-only paths, pivots and runs /bin/true, with no runtime around it: no
- * config, no state, no cgroup, no checks, no error text.
+ * namespaces, mounts, device nodes, masked and read-only paths, pivots and runs /bin/true, with no runtime around it:
+ * no config, no state, no cgroup, no checks, no error text.
  *
  * usage: floor ROOTFS
  */
@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV)
+#define SAFE     (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODEV)
 
 static const struct {
 	const char *name;
@@ -168,7 +168,8 @@ static void process(void)
 static int child(void *rootfs)
 {
 	static char *const argv[] = { "/bin/true", NULL };
-	static char *const envp[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", NULL };
+	static char *const envp[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm",
+				      NULL };
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 	int root;
 
@@ -190,7 +191,8 @@ static int child(void *rootfs)
 int main(int argc, char **argv)
 {
 	static char stack[65536] __attribute__((aligned(16)));
-	const int namespaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWCGROUP;
+	const int namespaces =
+		CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWCGROUP;
 	int status;
 	pid_t pid;
 

@@ -1,5 +1,5 @@
-/* Times several commands against each other in turn: every round runs each once, in an order of its own, so that whatever
- * else the machine does, and what the command before left to clean up, falls on all alike.
+/* Times several commands against each other in turn: every round runs each once, in an order of its own, so that
+ * whatever else the machine does, and what the command before left to clean up, falls on all alike.
  *
  * usage: interleave ROUNDS NAME COMMAND... [-- NAME COMMAND...]...
  * One line a command: name, median, 10th and 90th percentile in microseconds, peak resident memory of its tree in KiB.
@@ -90,7 +90,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (char **arg = argv + 2; *arg && arg[1] && n < MAX_COMMANDS; n++) {
-		commands[n] = (struct command){ .name = arg[0], .argv = arg + 1, .us = calloc((size_t)rounds, sizeof(long)) };
+		commands[n] =
+			(struct command){ .name = arg[0], .argv = arg + 1, .us = calloc((size_t)rounds, sizeof(long)) };
 		while (*arg && strcmp(*arg, "--"))
 			arg++;
 		if (*arg)
@@ -115,7 +116,8 @@ int main(int argc, char **argv)
 		struct command *c = &commands[i];
 
 		qsort(c->us, (size_t)rounds, sizeof(long), by_value);
-		printf("%s %ld %ld %ld %ld\n", c->name, c->us[rounds / 2], c->us[rounds / 10], c->us[rounds * 9 / 10], c->peak);
+		printf("%s %ld %ld %ld %ld\n", c->name, c->us[rounds / 2], c->us[rounds / 10], c->us[rounds * 9 / 10],
+		       c->peak);
 		free(c->us);
 	}
 	return 0;
