@@ -168,7 +168,7 @@ static int cgroup_by_bind(const struct job *j, const struct mount_fs_args *a, in
 	autoclose int fd = -EBADF;
 	int r;
 
-	if (joey_config_new_ns(s->config, JOEY_NS_CGROUP) && s->cgroup_fd >= 0) {
+	if (joey_config_new_ns(s->config, JOEY_NS_CGROUP)) {
 		r = mount_clone_dir(s, s->cgroup_fd, &fd);
 	} else {
 		r = joey_sys_open_tree(s->host_root_fd, "sys/fs/cgroup",
@@ -188,13 +188,16 @@ static int cgroup_by_bind(const struct job *j, const struct mount_fs_args *a, in
 
 static int make_fs(const struct job *j, const struct mount_fs_args *a, int *ret_fd, struct joey_err *err)
 {
+	bool own_view = joey_config_new_ns(j->s->config, JOEY_NS_CGROUP);
 	int r = mount_fs_make(a, ret_fd, err);
 
-	if ((r == -EPERM || r == -EBUSY) && (j->kind.flags & FSK_CGROUP)) {
-		joey_err_clear(err);
-		r = cgroup_by_bind(j, a, ret_fd, err);
-	}
-	return r;
+	if ((r != -EPERM && r != -EBUSY) || !(j->kind.flags & FSK_CGROUP))
+		return r;
+	/* With a view of its own the container is never shown the host's tree instead. */
+	if (own_view && j->s->cgroup_fd < 0)
+		return r;
+	joey_err_clear(err);
+	return cgroup_by_bind(j, a, ret_fd, err);
 }
 
 static bool has_owner_option(const struct joey_mount_opts *o)
