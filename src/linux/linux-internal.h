@@ -37,10 +37,10 @@ int mount_attr_propagation(int mnt_fd, const struct joey_mount *m, size_t from, 
 /* mount_target.c */
 struct mount_target {
 	int root_fd;
-	const char *dest;	  /* clean */
+	const char *dest;         /* clean */
 	const char *real_dir_for; /* a file system that must cover a real directory, or NULL */
-	int fd;			  /* O_PATH of what is covered, -EBADF while it does not exist */
-	bool on_proc;		  /* reached through links, and on procfs */
+	int fd;                   /* O_PATH of what is covered, -EBADF while it does not exist */
+	bool on_proc;             /* reached through links, and on procfs */
 };
 /* Refuses what may not be covered; fd stays -EBADF when nothing is there. */
 int mount_target_find(struct mount_target *t, bool nofollow, struct joey_err *err);
@@ -63,8 +63,8 @@ int mount_clone_dir(struct joey_setup *s, int fd, int *ret_fd);
 struct mount_fs_args {
 	const char *fstype, *source;
 	const struct joey_mount *mount; /* options; NULL: none */
-	const char *const *params;	/* more options, NULL-terminated; NULL: none */
-	uint64_t attrs;			/* MOUNT_ATTR_* */
+	const char *const *params;      /* more options, NULL-terminated; NULL: none */
+	uint64_t attrs;                 /* MOUNT_ATTR_* */
 	const struct stat *dir;
 	const char *label; /* context to put on it, or NULL */
 	const char *label_key;
@@ -105,7 +105,6 @@ int step_masked_paths(struct joey_setup *s, struct joey_err *err);
 /* stdio.c */
 int step_stdio_devnull(struct joey_setup *s, struct joey_err *err);
 int step_make_cwd(struct joey_setup *s, struct joey_err *err);
-
 
 /* ======== process: everything else =========================================================================== */
 

@@ -14,9 +14,9 @@
 
 struct fixture {
 	bool no_openat2; /* hidden from the child, as old seccomp profiles do */
-	char dir[64];  /* has rootfs/, outside/, src/ */
-	char *outside; /* listing of outside/ as it was */
-	char *mounts;  /* the host's mount table as it was */
+	char dir[64];    /* has rootfs/, outside/, src/ */
+	char *outside;   /* listing of outside/ as it was */
+	char *mounts;    /* the host's mount table as it was */
 };
 
 int fx_setup(void **state);
@@ -24,10 +24,10 @@ int fx_setup_no_openat2(void **state);
 int fx_teardown(void **state);
 
 /* The test as it is, and with openat2(2) answering ENOSYS. */
-#define FX_TEST(f)                                                                                        \
-	{ #f, f, fx_setup, fx_teardown, NULL },                                                           \
-	{                                                                                                 \
-		#f "_without_openat2", f, fx_setup_no_openat2, fx_teardown, NULL                          \
+#define FX_TEST(f)                                                               \
+	{ #f, f, fx_setup, fx_teardown, NULL },                                  \
+	{                                                                        \
+#f "_without_openat2", f, fx_setup_no_openat2, fx_teardown, NULL \
 	}
 
 /* Below the fixture's directory; parents are made. */
