@@ -31,9 +31,10 @@ runtime	runtime backend state cgroups oci util
 cli	runtime backend state oci util
 '
 
-# The engine-facing side of the runtime runs the host's hooks and connects the console socket, before and after any
-# backend: two files may see the facilities that do this.
+# The engine-facing side of the runtime runs the host's hooks and connects console and pidfd sockets, before and after any
+# backend: three files may see the facilities that do this.
 exceptions='
+src/runtime/exec.c	joey/setup.h
 src/runtime/hooks.c	joey/setup.h
 src/runtime/prepare.c	joey/setup.h
 '
