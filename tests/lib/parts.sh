@@ -5,6 +5,7 @@ set -u
 . "$(dirname "$0")/base.sh"
 . "$TOP/tests/lib/deps.sh"
 . "$TOP/tests/lib/debs.sh"
+. "$TOP/tests/lib/tap.sh"
 BUILD=${BUILD:-$TOP/build}
 SRC=$BUILD/source
 JOEY=$BUILD/gcc/joey
@@ -49,12 +50,12 @@ unit_tap() {
 		[ -e "${log%.log}.trs" ] || continue
 		name=$(basename "${log%.log}")
 		found=0
-		sed -E "s/^((not )?ok [0-9]+)( - )?/\1 $name: /; s/^(1\.\.)/# $name \1/" "$log"
-		tap_in "$log" || echo "not ok $name: no result; $(tail -n 1 "$log")"
+		tap_named "$name" <"$log"
+		has_results "$log" || echo "not ok $name: no result; $(tail -n 1 "$log")"
 	done
 	return $found
 }
-tap_in() { grep -qE '^(not )?ok |^1\.\.0' "$1"; }
+has_results() { grep -qE '^(not )?ok |^1\.\.0' "$1"; }
 
 make_check() {
 	make -j"$JOBS" all || return 1
@@ -75,25 +76,19 @@ part_sanitize() {
 }
 
 part_style() {
-	local t out rc=0 n=0
+	local t rc=0 out=$BUILD/style.out
 	cd "$TOP" || return 1
-	for t in tests/style/*.sh fmt; do
-		[ "$t" = fmt ] || [ -e "$t" ] || continue
-		n=$((n + 1))
-		if [ "$t" = fmt ]; then
-			out=$(git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror 2>&1)
-		else
-			out=$(bash "$t" 2>&1)
-		fi
-		# shellcheck disable=SC2181
-		if [ $? = 0 ]; then
-			echo "ok $n $t"
-		else
-			echo "not ok $n $t"
-			sed 's/^/# /' <<<"$out" | head -n 30
-			rc=1
-		fi
+	for t in tests/style/*.sh; do
+		[ -e "$t" ] || continue
+		if ! bash "$t" >"$out" 2>&1; then rc=1 && has_results "$out" || echo "not ok 1 $t"; fi
+		tap_named "$t" <"$out"
 	done
+	if git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format --dry-run -Werror >"$out" 2>&1; then
+		echo "ok 1 formatted as .clang-format says"
+	else
+		echo "not ok 1 formatted as .clang-format says (make fmt)" && rc=1
+		sed 's/^/# /' "$out" | head -n 30
+	fi
 	return $rc
 }
 

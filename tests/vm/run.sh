@@ -51,7 +51,7 @@ launch() {
 	vm=$!
 }
 
-cmdline="systemd.unified_cgroup_hierarchy=1 systemd.show_status=0 quiet selinux=0 net.ifnames=0 pty.legacy_count=0 panic=-1"
+cmdline="systemd.unified_cgroup_hierarchy=1 systemd.show_status=0 quiet lsm=landlock,yama,apparmor,bpf apparmor=1 net.ifnames=0 pty.legacy_count=0 panic=-1"
 
 start_uml() {
 	local s words=()

@@ -6,6 +6,9 @@ runtime=/usr/local/bin/joey
 install -m 755 /build/joey "$runtime"
 cp -r /source/tests /root/tests
 cd /root || exit 1
+. tests/lib/tap.sh
+# Test directories on a disk: /tmp is a nodev tmpfs, where no device of a root file system can be opened.
+export TMPDIR=/var/tmp
 export RUNTIME=$runtime JOEY=$runtime LC_ALL=C.UTF-8 JOEY_TEST_DEADLINE=30 JOEY_SRCDIR=/source JOEY_BUILDDIR=/build
 rc=0
 
@@ -16,7 +19,7 @@ unit() {
 		name=$(basename "$t")
 		out=$(CMOCKA_MESSAGE_OUTPUT=tap timeout -k 5 120 "$t" 2>&1) || rc=1
 		grep -qE '^(not )?ok |^1\.\.0' <<<"$out" || echo "not ok $name: no result"
-		sed -E "s/^((not )?ok [0-9]+)( - )?/\1 $name: /; s/^(1\.\.)/# $name \1/" <<<"$out"
+		tap_named "$name" <<<"$out"
 	done
 }
 

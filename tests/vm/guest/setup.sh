@@ -27,7 +27,7 @@ for unit in getty.target console-getty.service serial-getty@.service getty@.serv
 	systemd-binfmt.service proc-sys-fs-binfmt_misc.automount modprobe@drm.service modprobe@efi_pstore.service \
 	e2scrub_reap.service e2scrub_all.timer apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
 	systemd-tmpfiles-clean.timer ldconfig.service sys-kernel-debug.mount sys-kernel-tracing.mount \
-	containerd.service podman.service podman.socket podman-auto-update.timer podman-restart.service nftables.service \
+	apparmor.service containerd.service podman.service podman.socket podman-auto-update.timer podman-restart.service nftables.service \
 	netavark-dhcp-proxy.service netavark-dhcp-proxy.socket netavark-firewalld-reload.service \
 	systemd-fsck-root.service systemd-udev-trigger.service systemd-udev-load-credentials.service \
 	modprobe@configfs.service sys-kernel-config.mount systemd-sysusers.service; do
