@@ -50,7 +50,8 @@ static inline void joey_cgroup_freep(struct joey_cgroup **cg)
 }
 #define autocgroup __attribute__((cleanup(joey_cgroup_freep)))
 
-/* Strings belong to cg.  Before create: created says whether create would make the directory, inode is 0. */
+/* Strings belong to cg.  Before create: created says whether create would make the directory (inode is 0 then).  Ask again
+ * after create, also when it failed: what it did not make is not the container's to remove. */
 void joey_cgroup_get_record(const struct joey_cgroup *cg, struct joey_cgroup_record *ret);
 
 /* mkdir of all levels, controllers that res needs (and others if possible) enabled on the way.  An absent
@@ -92,7 +93,7 @@ int joey_cgroup_signal(struct joey_cgroup *cg, int sig, struct joey_err *err);
 int joey_cgroup_pids(const struct joey_cgroup *cg, pid_t **ret, size_t *ret_n, struct joey_err *err);
 
 /* Kills what is left (deadline 10 s), removes nested cgroups depth-first, then the container's own when joey
- * created it and its inode matches.  Gone already = success. */
+ * created it and its inode matches; levels above are left.  Gone already = success. */
 int joey_cgroup_destroy(struct joey_cgroup *cg, struct joey_err *err);
 
 /* Is a cgroup limit that res asks for set by nobody here?  Used for texts and by the sandbox later. */
