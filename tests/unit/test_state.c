@@ -196,14 +196,14 @@ static void test_truncated(void **state)
 
 static void test_unknown_keys(void **state)
 {
-	static const char text[] = "{\"later\":{\"a\":[1]}," GOOD;
+	static const char good[] = GOOD;
 	autostr struct joey_str s = JOEY_STR_INIT;
 	struct joey_arena a = JOEY_ARENA_INIT;
 	struct joey_state st = { 0 };
 
 	(void)state;
 	joey_str_add(&s, "{\"later\":{\"a\":[1]},");
-	joey_str_add(&s, strchr(text + 2, '{') ? GOOD + 1 : "");
+	joey_str_add(&s, &good[1]);
 	assert_int_equal(decode(s.buf, s.len, &a, &st, NULL), 0);
 	joey_arena_done(&a);
 }
