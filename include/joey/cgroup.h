@@ -50,8 +50,8 @@ static inline void joey_cgroup_freep(struct joey_cgroup **cg)
 }
 #define autocgroup __attribute__((cleanup(joey_cgroup_freep)))
 
-/* Strings belong to cg.  Before create: created says whether create would make the directory (inode is 0 then).  Ask again
- * after create, also when it failed: what it did not make is not the container's to remove. */
+/* Strings belong to cg.  Before create: created says whether create would make the directory (inode is 0 then).
+ * Ask again after create, also when it failed: what it did not make is not the container's to remove. */
 void joey_cgroup_get_record(const struct joey_cgroup *cg, struct joey_cgroup_record *ret);
 
 /* mkdir of all levels, controllers that res needs (and others if possible) enabled on the way.  An absent
