@@ -107,10 +107,11 @@ part_host() {
 }
 
 part_cross() {
-	local root=$CACHE/arm64-$(hash_of "$TOP/tests/lib/parts.sh") lib=usr/lib/aarch64-linux-gnu
+	local packages="libseccomp-dev libseccomp2 libcap-dev libcap2 libyajl-dev libyajl2" root lib=usr/lib/aarch64-linux-gnu
+	root=$CACHE/arm64-$(sha256sum <<<"$packages" | cut -c1-12)
 	if [ ! -e "$root/done" ]; then
 		debs_open arm64 arm64 bookworm || return 1
-		debs_unpack arm64 "$root" libseccomp-dev libseccomp2 libcap-dev libcap2 libyajl-dev libyajl2 || return 1
+		debs_unpack arm64 "$root" $packages || return 1
 		touch "$root/done"
 	fi
 	export PKG_CONFIG_LIBDIR=$root/$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root

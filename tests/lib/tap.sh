@@ -5,7 +5,7 @@
 tap_lines() { grep -aE '^(not )?ok( |$)' "$1"; }
 
 # tap_named NAME: TAP from stdin, with NAME in each line and no plan, fit to stand among others.
-tap_named() { sed -E "s/^((not )?ok [0-9]+)( - )?/\1 $1: /; s/^(1\.\.)/# $1 \1/"; }
+tap_named() { sed -E "s|^((not )?ok [0-9]+)( - )?|\1 $1: |; s|^(1\.\.)|# $1 \1|"; }
 
 # tap_count STATUS LOG: prints "passed failed skipped". A part that prints no results is one result itself; one that ends
 # badly without a failed result has failed.
