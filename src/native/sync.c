@@ -69,7 +69,11 @@ static int send_frame(struct sync *s, struct sync_frame *f, const char *text, in
 		n = SYNC_TEXT_MAX - 1;
 	if (n > 0)
 		memcpy(f->text, text, n);
-	r = joey_send_fds(s->fd, f, HEADER + n, &fd, fd >= 0 ? 1 : 0);
+	/* Init sends its last words under the container's seccomp profile: write(2) is what every profile allows. */
+	if (s->child && fd < 0)
+		r = write(s->fd, f, HEADER + n) < 0 ? -errno : 0;
+	else
+		r = joey_send_fds(s->fd, f, HEADER + n, &fd, fd >= 0 ? 1 : 0);
 	return r < 0 ? (int)r : 0;
 }
 
