@@ -199,6 +199,7 @@ int joey_container_load(int root_fd, const char *id, bool allow_partial, struct 
 	r = joey_container_reload(c, &sub);
 	if (r < 0 && !(allow_partial && sub.kind == JOEY_EK_NOT_FOUND)) {
 		if (err) {
+			joey_err_clear(err);
 			*err = sub;
 			sub = (struct joey_err)JOEY_ERR_INIT;
 		}
