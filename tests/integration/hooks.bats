@@ -215,7 +215,7 @@ bin/busybox"
 	hook poststop 'echo second >>"$1"'
 	cmd sleep 100
 	create
-	rt_ok delete --force "$CID"
+	rt_ok --debug delete --force "$CID"
 	equals "$(cat "$T/hooks")" second
 	[[ $errout == *poststop* ]]
 }

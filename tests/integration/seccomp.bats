@@ -201,6 +201,11 @@ ALLOW='["read","write","writev","readv","close","close_range","fstat","newfstata
 	sec '{"defaultAction":"SCMP_ACT_KILL_PROCESS","syscalls":[{"names":["read","write","close","openat","execve","execveat","fstat","newfstatat","brk","mmap","mprotect","munmap","arch_prctl","set_tid_address","set_robust_list","rseq","prlimit64","getrandom","readlink","readlinkat","exit_group","getpriority","fstatfs","ioctl","close_range","futex","rt_sigaction","rt_sigprocmask"],"action":"SCMP_ACT_ALLOW"}]}'
 	probe_call "$(nr getpriority)" 0 0
 	equals "$output" "ret=20 errno=0"
+	# create and start: the report to joey and the wait for start need no more than that either, and init outlives joey
+	create
+	has_status created
+	start
+	wait_status stopped
 }
 
 @test "[9.1] the big profile of container engines" {

@@ -1,0 +1,377 @@
+# The image as an attacker: checklist 4.2, security C1 (matrix T1, racer T2), C2, C3, C4.
+# Each destination is a symbolic link of every kind that points, one way or another, into a canary tree outside of the
+# rootfs. Whatever the runtime says, the canary must be the same afterwards, down to the times.
+#
+# How it was shown that these tests bite: see docs/CONFORMANCE.md, "Tests that fail without their defence".
+load helpers
+
+KINDS="absolute relative dangling dangling-parent chain loop parent magic"
+
+make_canary() {
+	CAN=$T/canary
+	mkdir -p "$CAN"/{sub,pts,shm,mqueue,fs/cgroup,new-not}
+	rmdir "$CAN/new-not"
+	local f
+	for f in ptmx null zero console tty fd stdin core file sub/ptmx sub/null; do echo "canary $f" >"$CAN/$f"; done
+	touch -d @1000000000 "$CAN" "$CAN"/*
+	CAN_HASH=$(canary_hash)
+}
+canary_hash() { { find "$CAN" -printf '%P %y %m %U %G %s %T@ %C@ %l\n' | sort; find "$CAN" -type f -exec cat {} + ; } | sha256sum; }
+
+# plant KIND PATH: replaces PATH of the rootfs by a symlink of that kind. Destinations that joey makes are dirs or files.
+plant() {
+	local kind=$1 at=$B/rootfs$2 up=../../../../../../../../../../..
+	rm -rf "$at"
+	mkdir -p "$(dirname "$at")"
+	case $kind in
+	absolute) ln -s "$CAN" "$at" ;;
+	relative) ln -s "$up$CAN" "$at" ;;
+	dangling) ln -s "$CAN/new" "$at" ;;
+	dangling-parent) ln -s "$CAN/new/deeper/still" "$at" ;;
+	chain)
+		ln -s "$up$CAN" "$B/rootfs/mnt/hop2"
+		ln -s /mnt/hop2 "$B/rootfs/mnt/hop1"
+		ln -s /mnt/hop1 "$at" ;;
+	loop) ln -s "$(basename "$at")" "$at" ;;
+	parent) # a component above the destination leaves the root
+		if [ "$(dirname "$2")" = / ]; then
+			ln -s "$CAN/sub" "$at"
+		else
+			rm -rf "$(dirname "$at")"
+			ln -s "$CAN" "$(dirname "$at")"
+		fi ;;
+	magic) ln -s /proc/self/cwd/../../../../../../.."$CAN" "$at" ;;
+	esac
+}
+
+fresh_rootfs() {
+	rm -rf "$B/rootfs"
+	cp -al "$BATS_FILE_TMPDIR/template" "$B/rootfs"
+}
+
+# matrix DESTINATION JQ-FILTER: every kind of link at DESTINATION, config changed by the filter.
+matrix() {
+	local kind dest=$1 filter=$2 before bad=0 link
+	make_canary
+	cp "$B/config.json" "$T/base.json"
+	before=$(mounts_of_host)
+	for kind in $KINDS; do
+		fresh_rootfs
+		cp "$T/base.json" "$B/config.json"
+		cfg "$filter"
+		plant "$kind" "$dest"
+		cmd true
+		rt run --bundle "$B" "$CID"
+		[ "$status" -ne 124 ] || { echo "$dest $kind: hangs"; bad=1; }
+		rt create --bundle "$B" "$CID"
+		[ "$status" -ne 0 ] || rt start "$CID"
+		rt delete --force "$CID"
+		[ "$status" -eq 0 ] || { echo "$dest $kind: delete --force"; show; bad=1; }
+		[ "$(canary_hash)" = "$CAN_HASH" ] || { echo "$dest $kind: the canary changed"; ls -laR "$CAN"; return 1; }
+		[ "$(mounts_of_host)" = "$before" ] || { echo "$dest $kind: a mount on the host"; return 1; }
+	done
+	return $bad
+}
+
+no_dev='.mounts |= map(select(.destination != "/dev" and (.destination|startswith("/dev/")|not)))'
+own_dev='.mounts |= map(select(.destination != "/dev"))'
+
+@test "[4.2 C1] T1: /dev that is not mounted: nodes and links must not leave the root" { matrix /dev "$no_dev"; }
+@test "[4.2 C1] T1: /dev as the mount point of the tmpfs" { matrix /dev .; }
+@test "[4.2 C1] T1: /dev/pts" { matrix /dev/pts "$own_dev"; }
+@test "[4.2 C1] T1: /dev/shm" { matrix /dev/shm "$own_dev"; }
+@test "[4.2 C1] T1: /dev/mqueue" { matrix /dev/mqueue "$own_dev"; }
+@test "[4.2 4.4 C1] T1: /proc" { matrix /proc .; }
+@test "[4.2 4.4 C1] T1: /sys" { matrix /sys .; }
+@test "[4.2 C1] T1: /sys/fs/cgroup" { matrix /sys/fs/cgroup '.mounts |= map(select(.destination != "/sys")) + [{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["ro"]}]'; }
+@test "[4.2 C1] T1: tmpfs on /etc, /tmp, /run" {
+	local d
+	for d in /etc /tmp /run; do matrix $d '.mounts += [{"destination":"'$d'","type":"tmpfs","source":"t"}]'; done
+}
+@test "[4.2 C1] T1: tmpcopyup on a link" { matrix /data '.mounts += [{"destination":"/data","type":"tmpfs","source":"t","options":["tmpcopyup"]}]'; }
+@test "[4.2 C1] T1: a volume's directory" {
+	mkdir "$T/vol"
+	touch "$T/vol/inside"
+	matrix /var/vol '.mounts += [{"destination":"/var/vol","type":"bind","source":"'"$T/vol"'","options":["rbind","rw"]}]'
+	matrix /var/vol '.mounts += [{"destination":"/var/vol/a/b","type":"bind","source":"'"$T/vol"'","options":["rbind","ro"]}]'
+}
+@test "[4.2 C1] T1: a file target" {
+	echo x >"$T/afile"
+	matrix /etc/resolv.conf '.mounts += [{"destination":"/etc/resolv.conf","type":"bind","source":"'"$T/afile"'","options":["bind","ro"]}]'
+}
+@test "[4.2 C1 2.3] T1: cwd" { matrix /var/work '.process.cwd="/var/work/new"'; }
+@test "[4.2 C1 5.4] T1: listed devices" { matrix /dev "$no_dev"' | .linux.devices=[{"path":"/dev/sub/ptmx","type":"c","major":1,"minor":3},{"path":"/dev/file","type":"p"},{"path":"/dev/extra","type":"b","major":7,"minor":9}]'; }
+@test "[4.2 C1 10.2 10.3] T1: masked and read-only paths" { matrix /var/m '.linux.maskedPaths=["/var/m","/var/m/file","/var/m/sub"] | .linux.readonlyPaths=["/var/m","/var/m/sub"]'; }
+@test "[4.2 C1 2.1] T1: /run/notify" {
+	export NOTIFY_SOCKET=$T/nobody.sock
+	matrix /run/notify .
+}
+@test "[4.2 C1] T1: user namespace, /dev, /proc, a volume" {
+	have_userns || skip 'no user namespaces'
+	mkdir "$T/vol"
+	userns
+	matrix /dev "$no_dev"
+	matrix /proc .
+	matrix /var/vol '.mounts += [{"destination":"/var/vol","type":"bind","source":"'"$T/vol"'","options":["rbind","rw"]}]'
+}
+@test "[4.2 C1] T1: --no-pivot" {
+	make_canary
+	local kind
+	for kind in $KINDS; do
+		fresh_rootfs
+		plant $kind /dev
+		cfg "$no_dev"
+		rt run --no-pivot --bundle "$B" "$CID"
+		rt delete --force "$CID"
+		equals "$(canary_hash)" "$CAN_HASH"
+	done
+}
+
+@test "[4.2 C1] the rootfs itself is a link, or below one" {
+	make_canary
+	mv "$B/rootfs" "$B/real"
+	ln -s "$CAN" "$B/rootfs"
+	rt run --bundle "$B" "$CID"
+	[ "$status" -ne 0 ]
+	equals "$(canary_hash)" "$CAN_HASH"
+}
+
+# T2: a second container that shares a volume swaps the destination with a link while the runtime works.
+race() { # race DESTINATION ROUNDS: $B/rootfs$1 swaps with a link into the canary
+	local at=$B/rootfs$1 i
+	mkdir -p "$at"
+	ln -sfn "../../../../../../../../../../..$CAN" "$at.link"
+	background "$TOOLS/racer" "$at" "$at.link"
+	for ((i = 0; i < $2; i++)); do
+		rt run --bundle "$B" "$CID"
+		[ "$status" -ne 124 ]
+		if [ "$(canary_hash)" != "$CAN_HASH" ]; then
+			echo "round $i: the canary changed"
+			ls -laR "$CAN"
+			return 1
+		fi
+	done
+	kill "${BG[-1]}" 2>/dev/null || true
+}
+
+@test "[4.2 C1] T2: racing /dev without a mount on it" {
+	make_canary
+	cfg "$no_dev"
+	race /dev 40
+}
+@test "[4.2 C1] T2: racing a volume's mount point and one below it" {
+	make_canary
+	mkdir "$T/vol"
+	cfg '.mounts += [{"destination":"/var/vol","type":"bind","source":$s,"options":["rbind"]},{"destination":"/var/vol2/made/here","type":"tmpfs","source":"t"}]' --arg s "$T/vol"
+	race /var/vol 20
+	race /var/vol2 20
+}
+@test "[4.2 C1 C3] T2: racing /proc" {
+	make_canary
+	race /proc 40
+}
+@test "[10.2 C1] T2: racing a masked and a read-only path" {
+	make_canary
+	cfg '.linux.maskedPaths += ["/var/m/file"] | .linux.readonlyPaths += ["/var/m"]'
+	mkdir -p "$B/rootfs/var/m"
+	echo x >"$B/rootfs/var/m/file"
+	race /var/m 30
+}
+
+# C2: the source of a mask must not be the container's own /dev/null, which the container (here: a sharer of /dev) swaps
+# for a link to a procfs file.  CVE-2025-31133.
+shared_dev() {
+	mkdir -p "$T/dev/pts" "$T/dev/shm" "$T/dev/mqueue"
+	mknod -m 666 "$T/dev/null" c 1 3
+	mknod -m 666 "$T/dev/zero" c 1 5
+	cfg '.mounts |= map(if .destination=="/dev" then {"destination":"/dev","type":"bind","source":$d,"options":["rbind"]} else . end)' --arg d "$T/dev"
+}
+
+@test "[10.2 C2] mask race: /dev/null of a shared /dev swapped for a link to a procfs file" {
+	local i before
+	before=$(cat /proc/sys/kernel/core_pattern)
+	shared_dev
+	ln -s /proc/sys/kernel/core_pattern "$T/dev/evil"
+	cfg '.linux.maskedPaths=["/proc/keys","/proc/timer_list"] | .linux.readonlyPaths=["/proc/sys"]'
+	all_caps
+	script 'stat -c "%t:%T" /proc/keys /proc/timer_list; echo "|evil" >/proc/keys; echo "|evil" >/proc/sys/kernel/core_pattern; true'
+	background "$TOOLS/racer" "$T/dev/null" "$T/dev/evil"
+	for i in $(seq 40); do
+		rt run --bundle "$B" "$CID"
+		if [ "$status" -eq 0 ]; then equals "$(grep : <<<"$output" | sort -u)" 1:3; fi
+		equals "$(cat /proc/sys/kernel/core_pattern)" "$before"
+	done
+}
+
+@test "[10.2 C2] mask: a static link as /dev/null of the image, and a plain file" {
+	local before kind
+	before=$(cat /proc/sys/kernel/core_pattern)
+	shared_dev
+	cfg '.linux.maskedPaths=["/proc/keys"] | .linux.readonlyPaths=[]'
+	all_caps
+	for kind in link file dir; do
+		rm -rf "$T/dev/null"
+		case $kind in
+		link) ln -s /proc/sys/kernel/core_pattern "$T/dev/null" ;;
+		file) echo leak >"$T/dev/null" ;;
+		dir) mkdir "$T/dev/null" ;;
+		esac
+		script 'stat -c "%t:%T" /proc/keys; cat /proc/keys; echo "|evil" >/proc/keys; true'
+		rt run --bundle "$B" "$CID"
+		if [ "$status" -eq 0 ]; then
+			has_line 1:3
+			lacks_text leak
+		fi
+		equals "$(cat /proc/sys/kernel/core_pattern)" "$before"
+	done
+}
+
+# C2: CVE-2025-52565, /dev/console bound from a path that the container can swap.
+@test "[2.1 C2] console race: /dev/pts/0 and /dev/console of a shared /dev" {
+	local i before s
+	before=$(cat /proc/sys/kernel/core_pattern)
+	shared_dev
+	rm -rf "$T/dev/pts"
+	mkdir "$T/dev/pts"
+	ln -s /proc/sys/kernel/core_pattern "$T/dev/console.evil"
+	: >"$T/dev/console"
+	cfg '.process.terminal=true | .linux.readonlyPaths=["/proc/sys"]'
+	script 'stat -L -c "%t:%T" /dev/console; echo "|evil" >/dev/console; true'
+	background "$TOOLS/racer" "$T/dev/console" "$T/dev/console.evil"
+	for i in $(seq 12); do
+		s=$T/c$i.sock
+		background "$TOOLS/recv" console "$s" >"$T/recv$i" 2>&1
+		until_true test -e "$s.ready"
+		rt run -d --console-socket "$s" --bundle "$B" "$CID"
+		rt delete --force "$CID"
+		equals "$(cat /proc/sys/kernel/core_pattern)" "$before"
+	done
+}
+
+# C3: what pretends to be procfs.
+@test "[10.4 C3] sysctl: no procfs in the container, files of the image in its place" {
+	make_canary
+	mkdir -p "$B/rootfs/proc/sys/kernel" "$B/rootfs/proc/sys/net/ipv4"
+	echo untouched >"$B/rootfs/proc/sys/kernel/domainname"
+	echo untouched >"$B/rootfs/proc/sys/net/ipv4/ip_forward"
+	cfg '.mounts |= map(select(.destination != "/proc")) | .linux.sysctl={"kernel.domainname":"real","net.ipv4.ip_forward":"1"} | del(.linux.maskedPaths) | del(.linux.readonlyPaths)'
+	script 'cat /proc/sys/kernel/domainname; uname -n'
+	rt run --bundle "$B" "$CID"
+	equals "$(cat "$B/rootfs/proc/sys/kernel/domainname")" untouched
+	equals "$(cat "$B/rootfs/proc/sys/net/ipv4/ip_forward")" untouched
+}
+
+@test "[10.4 C3] sysctl: entries of the image's /proc are links to other procfs files" {
+	local before
+	before=$(cat /proc/sys/kernel/core_pattern)
+	mkdir -p "$B/rootfs/proc/sys/net/ipv4"
+	ln -s /proc/sys/kernel/core_pattern "$B/rootfs/proc/sys/net/ipv4/ip_forward"
+	cfg '.linux.sysctl={"net.ipv4.ip_forward":"|/evil"} | .mounts |= map(select(.destination != "/proc")) | del(.linux.maskedPaths) | del(.linux.readonlyPaths)'
+	rt run --bundle "$B" "$CID"
+	equals "$(cat /proc/sys/kernel/core_pattern)" "$before"
+}
+
+@test "[4.4 C3] a bind of the host's procfs pieces under /proc/self/attr is refused" {
+	cfg '.mounts += [{"destination":"/proc/self/attr/exec","type":"bind","source":"/proc/sys/kernel/domainname","options":["bind"]}]'
+	create_fails 'inside /proc'
+	cfg '.mounts[-1].destination="/proc/thread-self/attr/apparmor/exec"'
+	create_fails 'inside /proc'
+}
+
+@test "[4.4 C3] /proc reached through a link of the image, or by .. , cannot be covered either" {
+	ln -s /proc "$B/rootfs/p"
+	local d
+	for d in /p/self /p/sys /mnt/../proc/sys /proc/./sys /./proc/self //proc//sys; do
+		cfg '.mounts |= map(select(.source != "jt")) + [{"destination":$d,"type":"tmpfs","source":"jt"}]' --arg d "$d"
+		rt create --bundle "$B" "$CID"
+		[ "$status" -ne 0 ] || { echo "$d was covered"; return 1; }
+	done
+	assert_nothing_left
+}
+
+@test "[2.14 6.4 C3] oom_score_adj and id maps are not written through the image's /proc" {
+	have_userns || skip 'no user namespaces'
+	mkdir -p "$B/rootfs/proc/self"
+	echo keep >"$B/rootfs/proc/self/oom_score_adj"
+	echo keep >"$B/rootfs/proc/self/setgroups"
+	userns
+	cfg '.process.oomScoreAdj=500'
+	in_ctr 'cat /proc/self/oom_score_adj'
+	equals "$output" 500
+	equals "$(cat "$B/rootfs/proc/self/oom_score_adj" "$B/rootfs/proc/self/setgroups" | sort -u)" keep
+}
+
+# C4: the runtime's own binary.
+@test "[10.9 C4] entry points that execute /proc/self/exe" {
+	local sum
+	sum=$(sha256sum <"$RUNTIME")
+	cmd /proc/self/exe --version
+	rt run --bundle "$B" "$CID"
+	lacks_text "joey version"
+	printf '#!/proc/self/exe\n' >"$B/rootfs/bin/again"
+	chmod 755 "$B/rootfs/bin/again"
+	cmd again
+	rt run --bundle "$B" "$CID"
+	lacks_text "joey version"
+	equals "$(sha256sum <"$RUNTIME")" "$sum"
+}
+
+@test "[10.9 C4 C6] a container that shares its pid namespace cannot reach joey's init: exe, mem, fd, root" {
+	local sum i
+	sum=$(sha256sum <"$RUNTIME")
+	another "$CID-b"
+	cmd probe hunt 20
+	timeout 20 "$RUNTIME" --root "$ROOT" run -d --bundle "$B" "$CID" </dev/null >"$T/hunt" 2>&1 3>&-
+	until_true file_has "$T/hunt" hunting
+	cfg '.linux.namespaces |= map(if .type=="pid" then .path=("/proc/"+$p+"/ns/pid") else . end) | .linux.cgroupsPath=$c' --arg p "$(pid_of)" --arg c "$CG-b"
+	cmd /bin/true
+	for i in $(seq 25); do rt run --bundle "$B" "$CID-b"; done
+	# and one that waits in created for a while
+	cmd /bin/sleep 1
+	rt create --bundle "$B" "$CID-b"
+	RT_TIMEOUT=10 rt delete --force "$CID-b"
+	touch "$B/rootfs/tmp/stop"
+	until_true file_has "$T/hunt" wins=
+	output=$(cat "$T/hunt")
+	lacks_text OVERWRITE
+	if is_joey; then has_line wins=0; fi
+	equals "$(sha256sum <"$RUNTIME")" "$sum"
+}
+
+@test "[C14] programs of the image with the names of joey's helpers are never run" {
+	local h
+	for h in newuidmap newgidmap criu virtiofsd passt qemu-system-x86_64; do
+		printf '#!/bin/sh\necho ran >>%s\n' "$T/helper-ran" >"$B/rootfs/usr/bin/$h"
+		cp "$B/rootfs/usr/bin/$h" "$B/rootfs/bin/$h"
+		chmod 755 "$B/rootfs/usr/bin/$h" "$B/rootfs/bin/$h"
+	done
+	chmod 777 "$T"
+	have_userns && userns
+	PATH="$B/rootfs/bin:$PATH" rt_ok run --bundle "$B" "$CID"
+	[ ! -e "$T/helper-ran" ]
+}
+
+@test "[8.1.1 C8] cgroupsPath cannot climb" {
+	[ -n "$(cgroup2_mount)" ] || skip 'no cgroup2'
+	local p
+	for p in "../../../../../$CID-x" "/a/../../../$CID-x" "/$CID-x/../../../../$CID-x"; do
+		cfg '.linux.cgroupsPath=$p' --arg p "$p"
+		rt run --bundle "$B" "$CID"
+		[ ! -e "/$CID-x" ]
+		[ ! -e "/sys/fs/$CID-x" ]
+		rt delete --force "$CID"
+	done
+	rmdir "$(cgroup2_mount)/a" 2>/dev/null || true
+}
+
+@test "[C12] a state directory that is a link is not followed" {
+	is_joey || skip 'layout of joey'
+	mkdir -p "$ROOT" "$T/elsewhere"
+	echo keep >"$T/elsewhere/state.json"
+	ln -s "$T/elsewhere" "$ROOT/$CID"
+	rt create --bundle "$B" "$CID"
+	[ "$status" -ne 0 ]
+	rt delete --force "$CID"
+	equals "$(cat "$T/elsewhere/state.json")" keep
+	rm -f "$ROOT/$CID"
+}
