@@ -2,7 +2,7 @@
 # Installs what is needed from Debian's packages. Each list is installed only where something of it is missing.
 # Needs base.sh.
 
-DEPS_BUILD="gcc libc6-dev make autoconf automake libtool pkg-config libseccomp-dev libcap-dev libyajl-dev libmount-dev"
+DEPS_BUILD="gcc libc6-dev make autoconf automake libtool pkg-config libseccomp-dev libcap-dev libyajl-dev libmount-dev libsystemd-dev"
 DEPS_BUNDLE="busybox-static jq"
 DEPS_ROOT="mmdebstrap e2fsprogs"
 DEPS_DEMO="$DEPS_BUILD $DEPS_BUNDLE $DEPS_ROOT python3"

@@ -8,10 +8,10 @@ cd "$top" || exit 1
 
 # Which folder answers for a shared header.
 owners='
-util	err log util syscalls json blake2b mountinfo
+util	err log util syscalls json blake2b mountinfo gvariant sdbus
 oci	oci mount_opts
 namespaces	namespace
-cgroups	cgroup
+cgroups	cgroup stats
 linux	setup
 state	container
 backend	backend
@@ -29,6 +29,7 @@ state	state cgroups oci util
 native	backend state linux namespaces cgroups oci util
 runtime	runtime backend state cgroups oci util
 cli	runtime backend state oci util
+sdbus	sdbus util
 '
 
 # The engine-facing side of the runtime runs the host's hooks and connects console and pidfd sockets, before and after any
