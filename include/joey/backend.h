@@ -11,6 +11,7 @@
  * A NULL op means "not supported by this backend".
  */
 
+#include "joey/check.h"
 #include "joey/container.h"
 
 /* Callbacks and options of one create. Strings and fds are borrowed. */
@@ -44,12 +45,18 @@ struct joey_create {
 struct joey_exec {
 	const struct joey_config *config;   /* the container's, as it was at create */
 	const struct joey_process *process; /* complete: rlimits and umask are the container's where it had none */
-	int console_sock;		    /* connected, or -EBADF */
-	int *ret_pty;			    /* foreground with terminal: gets the master; else NULL */
-	int pidfd_sock;			    /* connected, or -EBADF */
-	unsigned preserve_fds;		    /* as in struct joey_create */
-	const char *cgroup;		    /* below the container's cgroup; NULL: the container's own */
+	int console_sock;                   /* connected, or -EBADF */
+	int *ret_pty;                       /* foreground with terminal: gets the master; else NULL */
+	int pidfd_sock;                     /* connected, or -EBADF */
+	unsigned preserve_fds;              /* as in struct joey_create */
+	const char *cgroup;                 /* below the container's cgroup; NULL: the container's own */
 	bool rootless;
+};
+
+struct joey_update {
+	const struct joey_config *config;            /* as it is before the update */
+	const struct joey_resources *apply;          /* only what changes */
+	const char *l3_cache_schema, *mem_bw_schema; /* of intelRdt; NULL: unchanged */
 };
 
 enum { JOEY_SIGNAL_ALL = 1 }; /* every process of the container, not just init */
@@ -61,6 +68,9 @@ struct joey_query {
 
 struct joey_backend {
 	const char *name; /* stored in state.json */
+
+	/* What this host offers for it.  No container, no lock; bounded in time; 0 or -errno. */
+	int (*check)(struct joey_findings *f);
 
 	/* State on entry: c locked, state dir made, c->state filled but for pid and cgroup.  On success the container
 	 * is "created" (or running, args->run).  On failure nothing is left: no process, mount, cgroup. Blocks for
@@ -77,9 +87,25 @@ struct joey_backend {
 	/* Not locked, must not block. */
 	int (*query)(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
 
-	/* Not locked, container created, running or paused (then the caller asked for it).  Returns when the process has
-	 * executed its program; it is a child of the caller. */
+	/* Not locked, container created, running or paused (then the caller asked for it).  Returns when the process
+	 * has executed its program; it is a child of the caller. */
 	int (*exec)(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err);
+
+	/* Not locked, bounded in time.  Paused: no process of the container runs when it returns. */
+	int (*set_paused)(struct joey_container *c, bool paused, struct joey_err *err);
+
+	/* Locked.  On failure the container's limits are what they were. */
+	int (*update)(struct joey_container *c, const struct joey_update *args, struct joey_err *err);
+
+	/* Not locked.  Host pids of all processes, heap array; may be empty.  Without a way to know them all: init
+	 * alone, with a warning. */
+	int (*pids)(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err);
+
+	/* Not locked. Texts and lists are in the arena. */
+	int (*stats)(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err);
+
+	/* Not locked.  The watch outlives changes of c and is ended by its done(). */
+	int (*watch)(struct joey_container *c, struct joey_watch *ret, struct joey_err *err);
 
 	/* Waits for the end of init; only the process that created it (run). *ret_wstatus as waitpid(2). */
 	int (*wait)(struct joey_container *c, int *ret_wstatus, struct joey_err *err);

@@ -12,6 +12,7 @@
 
 #include "joey/err.h"
 #include "joey/oci.h"
+#include "joey/stats.h"
 
 enum joey_cgroup_driver {
 	JOEY_CGROUP_CGROUPFS = 0,
@@ -73,6 +74,10 @@ int joey_cgroup_open_for_exec(const struct joey_cgroup *cg, const char *sub, pid
 /* All limits (8.2 order) but devices. */
 int joey_cgroup_apply(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err);
 
+/* update: writes what res asks for (devices are never touched); when one write fails, what the ones before it replaced
+ * is put back. */
+int joey_cgroup_update(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err);
+
 /* Device rules as an eBPF program (8.3), defaults appended.  in_userns: EPERM is skipped. */
 int joey_cgroup_apply_devices(struct joey_cgroup *cg, const struct joey_resources *res, bool in_userns,
 			      struct joey_err *err);
@@ -91,6 +96,12 @@ int joey_cgroup_kill(struct joey_cgroup *cg, struct joey_err *err);
 int joey_cgroup_signal(struct joey_cgroup *cg, int sig, struct joey_err *err);
 /* Host pids, recursive; heap array. */
 int joey_cgroup_pids(const struct joey_cgroup *cg, pid_t **ret, size_t *ret_n, struct joey_err *err);
+
+/* Numbers of the cgroup's files, in the arena; files that are absent leave theirs at zero. */
+int joey_cgroup_stats(const struct joey_cgroup *cg, struct joey_arena *arena, struct joey_stats *ret,
+		      struct joey_err *err);
+/* cg may be freed before the watch is done. */
+int joey_cgroup_watch(const struct joey_cgroup *cg, struct joey_watch *ret, struct joey_err *err);
 
 /* Kills what is left (deadline 10 s), removes nested cgroups depth-first, then the container's own when joey
  * created it and its inode matches; levels above are left.  Gone already = success. */

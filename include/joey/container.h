@@ -8,6 +8,7 @@
  * <root>/<id>/            0700, made with O_EXCL semantics; flock(2) on it is the container's lock
  *   state.json            versioned, replaced by rename
  *   config.json           private copy of the bundle's, taken at create
+ *   resources.json        linux.resources (without devices) as the last update left them; absent before the first
  *   (backend files)       e.g. native's start and report FIFOs
  */
 
@@ -90,7 +91,9 @@ void joey_container_unlock(struct joey_container *c);
 int joey_container_reload(struct joey_container *c, struct joey_err *err);
 int joey_container_save(struct joey_container *c, struct joey_err *err);
 int joey_container_save_config(struct joey_container *c, const char *text, size_t len, struct joey_err *err);
-/* The frozen configuration. */
+/* From the next joey_container_config() on, in every process, these are its resources. */
+int joey_container_save_resources(struct joey_container *c, const struct joey_resources *res, struct joey_err *err);
+/* The frozen configuration, with the resources of the last update. */
 int joey_container_config(struct joey_container *c, const struct joey_config **ret, struct joey_err *err);
 /* Removes every file and the directory; success when it is gone already. */
 int joey_container_remove_dir(struct joey_container *c, struct joey_err *err);

@@ -335,6 +335,20 @@ int joey_process_parse(const char *text, size_t len, struct joey_arena *arena, s
 int joey_resources_parse(const char *text, size_t len, struct joey_arena *arena, struct joey_resources **ret,
 			 struct joey_err *err);
 
+/*
+ * update: what is asked for over what holds.  A zero, an empty text or an empty list in `ask` changes nothing (engines
+ * without option types send them), but for pids.limit, cpu.idle, cpu.burst and rates.
+ * *ret_merged: what holds afterwards; *ret_apply: what is to be written for it, with the values that only count as a
+ * pair (quota and period, memory and swap, idle and shares) completed.  Devices stay those of `have` and are not in
+ * *ret_apply. All three share members.
+ */
+int joey_resources_merge(struct joey_arena *arena, const struct joey_resources *have, const struct joey_resources *ask,
+			 struct joey_resources *ret_merged, struct joey_resources *ret_apply, struct joey_err *err);
+
+/* As joey_resources_parse() takes it, but without devices. */
+struct joey_json_out;
+void joey_resources_write(struct joey_json_out *o, const char *key, const struct joey_resources *res);
+
 const char *joey_config_annotation(const struct joey_config *c, const char *key); /* NULL if absent */
 
 /* The documents of `joey spec` and `joey features`; heap strings ending in a newline. */

@@ -48,9 +48,40 @@ struct joey_exec_opts {
 /* Foreground: *ret_exit is the process's status as above; detached: 0. */
 int joey_rt_exec(const struct joey_runtime *rt, const struct joey_exec_opts *o, int *ret_exit, struct joey_err *err);
 int joey_rt_kill(const struct joey_runtime *rt, const char *id, int sig, bool all, struct joey_err *err);
+int joey_rt_pause(const struct joey_runtime *rt, const char *id, struct joey_err *err);
+int joey_rt_resume(const struct joey_runtime *rt, const char *id, struct joey_err *err);
+/* Host pids, heap. */
+int joey_rt_ps(const struct joey_runtime *rt, const char *id, pid_t **ret, size_t *ret_n, struct joey_err *err);
+/* The lines of the host's ps(1), called with args (none: -ef), that are about the container; heap. */
+int joey_rt_ps_table(const struct joey_runtime *rt, const char *id, char *const *args, size_t n_args, char **ret,
+		     struct joey_err *err);
+
+struct joey_update_opts {
+	const char *id;
+	const char *resources_file; /* JSON; "-": standard input; NULL: resources counts */
+	struct joey_resources resources;
+	const char *l3_cache_schema, *mem_bw_schema;
+};
+int joey_rt_update(const struct joey_runtime *rt, const struct joey_update_opts *o, struct joey_err *err);
+
+struct joey_events_opts {
+	const char *id;
+	uint64_t interval_ms;
+	bool once; /* one sample, no waiting */
+	/* Gets one JSON object without newline; < 0 ends everything. */
+	int (*line)(void *arg, const char *text, struct joey_err *err);
+	void *arg;
+};
+/* Until the container is empty. */
+int joey_rt_events(const struct joey_runtime *rt, const struct joey_events_opts *o, struct joey_err *err);
 int joey_rt_delete(const struct joey_runtime *rt, const char *id, bool force, struct joey_err *err);
 /* state document, heap, indent 2, ends without newline */
 int joey_rt_state(const struct joey_runtime *rt, const char *id, char **ret_json, struct joey_err *err);
+
+/* Findings of the backends; *ret_usable: containers can run.  The caller frees ret. */
+int joey_rt_check(struct joey_findings *ret, bool *ret_usable, struct joey_err *err);
+/* {"usable":..., "findings":[...]}, indent 2, heap. */
+int joey_rt_check_json(const struct joey_findings *f, bool usable, char **ret, struct joey_err *err);
 
 struct joey_list_entry {
 	char *id, *bundle, *created, *owner;
@@ -66,7 +97,17 @@ int joey_rt_list(const struct joey_runtime *rt, struct joey_list *ret, struct jo
 void joey_list_done(struct joey_list *l);
 
 /* src/runtime/lifecycle.c: which verbs are legal in which state, with runc's texts. */
-enum joey_op { JOEY_OP_START, JOEY_OP_KILL, JOEY_OP_DELETE, JOEY_OP_EXEC, JOEY_OP_PAUSE, JOEY_OP_RESUME, JOEY_OP_MAX };
+enum joey_op {
+	JOEY_OP_START,
+	JOEY_OP_KILL,
+	JOEY_OP_DELETE,
+	JOEY_OP_EXEC,
+	JOEY_OP_PAUSE,
+	JOEY_OP_RESUME,
+	JOEY_OP_UPDATE,
+	JOEY_OP_EVENTS,
+	JOEY_OP_MAX
+};
 int joey_op_check(enum joey_op op, enum joey_status st, const char *id, struct joey_err *err);
 
 #endif

@@ -119,6 +119,12 @@ struct cgroup_knob_out {
 };
 /* Runs over the knob table in the order of 8.2. */
 int cgroup_knobs_each(const struct joey_resources *res, struct cgroup_knob_out *out, struct joey_err *err);
+/* The file, or a unit test's stand-in for it. */
+int cgroup_put(struct joey_cgroup *cg, const char *file, const char *text);
+/* Writes what a row asks for; the errors that its flags name are returned without text. */
+int cgroup_knob_write(struct joey_cgroup *cg, struct cgroup_knob_out *o, const char *file, const char *text,
+		      unsigned flags, struct joey_err *err);
+void cgroup_warn_ignored(const struct joey_resources *r);
 uint64_t cgroup_weight_from_shares(uint64_t shares);
 uint64_t cgroup_weight_from_blkio(uint32_t weight);
 /* *ret as in memory.swap.max, -1 = max; *ret_set false: leave the file alone. */

@@ -572,15 +572,16 @@ static int absent_file(const struct joey_cgroup *cg, const out_t *o, const char 
 			    o->unified ? "unified resource " : "linux.resources.", o->key, file, cgroup_name(cg));
 }
 
-static int write_limit(out_t *o, const char *file, const char *text, unsigned flags, struct joey_err *err)
+int cgroup_put(struct joey_cgroup *cg, const char *file, const char *text)
 {
-	struct joey_cgroup *cg = o->arg;
-	int r;
+	return cg->write_hook ? cg->write_hook(cg->write_arg, file, text) : cgroup_write(cg->dir_fd, file, text);
+}
 
-	if (cg->write_hook)
-		r = cg->write_hook(cg->write_arg, file, text);
-	else
-		r = cgroup_write(cg->dir_fd, file, text);
+int cgroup_knob_write(struct joey_cgroup *cg, out_t *o, const char *file, const char *text, unsigned flags,
+		      struct joey_err *err)
+{
+	int r = cgroup_put(cg, file, text);
+
 	if (r == 0 || (r == -ENOENT && (flags & CGROUP_KNOB_NO_LIMIT)))
 		return 0;
 	if ((r == -ENOENT && (flags & CGROUP_KNOB_TRY_ENOENT)) || (r == -EINVAL && (flags & CGROUP_KNOB_TRY_EINVAL)))
@@ -594,8 +595,13 @@ static int write_limit(out_t *o, const char *file, const char *text, unsigned fl
 			    cgroup_name(cg));
 }
 
+static int write_limit(out_t *o, const char *file, const char *text, unsigned flags, struct joey_err *err)
+{
+	return cgroup_knob_write(o->arg, o, file, text, flags, err);
+}
+
 /* Fields that are accepted without effect, said once and only when limits are really written. */
-static void warn_ignored(const struct joey_resources *r)
+void cgroup_warn_ignored(const struct joey_resources *r)
 {
 	if ((r->memory.kernel.set && r->memory.kernel.v != 0) ||
 	    (r->memory.kernel_tcp.set && r->memory.kernel_tcp.v != 0))
@@ -617,7 +623,7 @@ int joey_cgroup_apply(struct joey_cgroup *cg, const struct joey_resources *res, 
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, EOPNOTSUPP,
 				    "cgroup: limits are set in linux.resources, but the container has no cgroup");
 	}
-	warn_ignored(res);
+	cgroup_warn_ignored(res);
 	if (cg->driver->announce)
 		r = cg->driver->announce(cg, res, err);
 	return r < 0 ? r : cgroup_knobs_each(res, &out, err);

@@ -232,6 +232,7 @@ int native_destroy(struct joey_container *c, struct joey_err *err)
 
 const struct joey_backend joey_native_backend = {
 	.name = "native",
+	.check = native_check,
 	.create = native_create,
 	.start = native_start,
 	.signal = native_signal,

@@ -85,6 +85,7 @@ int native_send_listener(struct joey_container *c, const struct joey_config *con
 /* The master that step_terminal has sent; nothing happens when ret_pty is NULL. */
 int native_receive_pty(int sock, int *ret_pty, struct joey_err *err);
 
+int native_check(struct joey_findings *f);
 int native_create(struct joey_container *c, const struct joey_create *args, struct joey_err *err);
 int native_start(struct joey_container *c, struct joey_err *err);
 int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
