@@ -196,7 +196,7 @@ int step_exec_prepare(struct joey_setup *s, struct joey_err *err);
 bool wants_seccomp_late(const struct joey_setup *s);
 int step_seccomp_late(struct joey_setup *s, struct joey_err *err);
 
-/* seccomp.c, seccomp_tail.c, seccomp_cache.c: one heap block, so that a cache file is read into place. */
+/* seccomp.c, seccomp_tail.c, seccomp_layout.c, seccomp_cache.c: one heap block, so that a cache file is read into place. */
 struct seccomp_file { /* also the format of a cache file, native byte order */
 	char magic[8];
 	uint32_t version, n_insns;
@@ -209,7 +209,25 @@ struct seccomp_block {
 	struct joey_seccomp_prog prog;
 	struct seccomp_file file;
 };
-enum { SECCOMP_TAIL_MAX = 160 };
+/* libseccomp's program, without ENOSYS answers; room for BPF_MAXINSNS. */
+int seccomp_generate(const struct joey_seccomp *profile, struct sock_filter *ret, size_t *ret_n, struct joey_err *err);
+/* The highest number that a profile names, per architecture as the kernel names it; -1: no ENOSYS there. */
+struct seccomp_limit {
+	uint32_t arch;
+	uint32_t none_above; /* numbers from here on are no newer calls (0: there are none) */
+	int64_t top, top_x32;
+};
+/* x86_64 and x32 share an AUDIT_ARCH; x32 calls have this bit. */
+#define SECCOMP_X32_BIT 0x40000000u
+enum { SECCOMP_ARCHS_MAX = 16, SECCOMP_TAIL_MAX = 1 + 8 * SECCOMP_ARCHS_MAX };
+/* All architectures of the profile, the native one first. */
+size_t seccomp_limits(const struct joey_seccomp *profile, struct seccomp_limit ret[SECCOMP_ARCHS_MAX]);
+/* Is ENOSYS the answer to nr? */
+bool seccomp_is_new(const struct seccomp_limit *l, uint32_t nr);
+/* The same program, ENOSYS answers included, as one search tree per architecture: out has room for BPF_MAXINSNS.
+ * -EOPNOTSUPP: in has instructions that this does not understand; it is to be used as it is. */
+int seccomp_layout(const struct joey_seccomp *profile, const struct sock_filter *in, size_t n,
+		   struct sock_filter *out, size_t *ret_n);
 struct seccomp_block *seccomp_block_new(size_t n_insns);
 /* Points prog into file. */
 void seccomp_block_seal(struct seccomp_block *b);

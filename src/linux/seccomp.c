@@ -2,9 +2,9 @@
 /*
  * From the profile to a BPF program (seccomp(2), libseccomp).  Runs in the parent, never loads anything.
  *
- * libseccomp makes the rules; in front of them goes our own answer for calls newer than the profile
- * (seccomp_tail.c).  Compiling a large profile costs more than all the rest of a container's start, so results are
- * cached (seccomp_cache.c).
+ * libseccomp makes the rules; our own answer for calls newer than the profile is added (seccomp_tail.c), and the whole
+ * is laid out anew so that the kernel has less to load (seccomp_layout.c).  Compiling a large profile costs more than
+ * all the rest of a container's start, so results are cached (seccomp_cache.c).
  */
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -215,13 +215,27 @@ static int export_to(scmp_filter_ctx ctx, int *ret_fd, size_t *ret_insns, struct
 	return 0;
 }
 
-static int compile(const struct joey_seccomp *p, struct seccomp_block **ret, struct joey_err *err)
+/* The program as it is, behind the ENOSYS answers. */
+static int assemble(const struct joey_seccomp *p, const struct sock_filter *in, size_t n, struct sock_filter *out,
+		    size_t *ret_n, struct joey_err *err)
+{
+	struct sock_filter tail[SECCOMP_TAIL_MAX];
+	size_t n_tail = (size_t)seccomp_tail(p, tail);
+
+	if (n + n_tail > BPF_MAXINSNS)
+		return joey_err_set(err, JOEY_EK_CONFIG, E2BIG, "seccomp: the filter has %zu instructions: too large",
+				    n + n_tail);
+	memcpy(out, tail, n_tail * sizeof(*out));
+	memcpy(out + n_tail, in, n * sizeof(*out));
+	*ret_n = n + n_tail;
+	return 0;
+}
+
+int seccomp_generate(const struct joey_seccomp *p, struct sock_filter *ret, size_t *ret_n, struct joey_err *err)
 {
 	autofilter scmp_filter_ctx ctx = NULL;
-	struct sock_filter tail[SECCOMP_TAIL_MAX];
-	autofree struct seccomp_block *b = NULL;
 	autoclose int fd = -EBADF;
-	size_t n = 0, n_tail;
+	size_t n = 0;
 	int r = build(p, &ctx, err);
 
 	if (r < 0)
@@ -229,19 +243,39 @@ static int compile(const struct joey_seccomp *p, struct seccomp_block **ret, str
 	r = export_to(ctx, &fd, &n, err);
 	if (r < 0)
 		return r;
-	n_tail = (size_t)seccomp_tail(p, tail);
-	if (n + n_tail > BPF_MAXINSNS)
-		return joey_err_set(err, JOEY_EK_CONFIG, E2BIG, "seccomp: the filter has %zu instructions: too large",
-				    n + n_tail);
-	b = seccomp_block_new(n + n_tail);
+	if (pread(fd, ret, n * sizeof(*ret), 0) != (ssize_t)(n * sizeof(*ret)))
+		return joey_err_sys(err, EIO, "seccomp: read the filter");
+	*ret_n = n;
+	return 0;
+}
+
+static int compile(const struct joey_seccomp *p, struct seccomp_block **ret, struct joey_err *err)
+{
+	autofree struct sock_filter *in = calloc(BPF_MAXINSNS, sizeof(*in));
+	autofree struct sock_filter *out = calloc(BPF_MAXINSNS, sizeof(*out));
+	struct seccomp_block *b;
+	size_t n = 0, n_out = 0;
+	int r;
+
+	if (!in || !out)
+		return joey_err_sys(err, ENOMEM, "seccomp");
+	r = seccomp_generate(p, in, &n, err);
+	if (r < 0)
+		return r;
+	r = seccomp_layout(p, in, n, out, &n_out);
+	if (r < 0) {
+		joey_debug("seccomp: the filter keeps its layout: %s", joey_errno_text(r));
+		r = assemble(p, in, n, out, &n_out, err);
+		if (r < 0)
+			return r;
+	}
+	b = seccomp_block_new(n_out);
 	if (!b)
 		return joey_err_sys(err, ENOMEM, "seccomp");
-	memcpy(b->file.insns, tail, n_tail * sizeof(tail[0]));
-	if (pread(fd, b->file.insns + n_tail, n * sizeof(tail[0]), 0) != (ssize_t)(n * sizeof(tail[0])))
-		return joey_err_sys(err, EIO, "seccomp: read the filter");
+	memcpy(b->file.insns, out, n_out * sizeof(*out));
 	b->file.flags = filter_flags(p);
 	b->file.notify = p->uses_notify;
-	*ret = joey_take_ptr(b);
+	*ret = b;
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 #include "joey/log.h"
 #include "linux/linux-internal.h"
 
-enum { FORMAT = 1, ENTRIES_MAX = 64, ENTRIES_KEPT = 48, KEY_LEN = 64 };
+enum { FORMAT = 2, ENTRIES_MAX = 64, ENTRIES_KEPT = 48, KEY_LEN = 64 };
 
 static const char magic[8] = "joeybpf";
 

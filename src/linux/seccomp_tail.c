@@ -15,12 +15,8 @@
 
 #include "linux/linux-internal.h"
 
-/* x86_64 and x32 share an AUDIT_ARCH; x32 calls have this bit. */
-#define X32_BIT 0x40000000u
 /* 32-bit ARM keeps calls of its own (set_tls, cacheflush) at this number and above: they are not "new". */
 #define ARM_PRIVATE 0x000f0000u
-
-enum { PER_ARCH = 8 }; /* instructions at most */
 
 struct out {
 	struct sock_filter *v;
@@ -75,51 +71,77 @@ static bool lists(const struct joey_seccomp *p, uint32_t arch)
 	return false;
 }
 
-/* If the call is newer than the profile: ENOSYS.  Else falls through with nr loaded. */
-static void emit_limit(struct out *o, int64_t top, uint32_t above)
+/* The kernel's name for an architecture: libseccomp's own, but for x32. */
+static uint32_t audit_arch(uint32_t token)
+{
+	if (token == SCMP_ARCH_NATIVE)
+		token = seccomp_arch_native();
+	return token == SCMP_ARCH_X32 ? (uint32_t)SCMP_ARCH_X86_64 : token;
+}
+
+static void add_limit(const struct joey_seccomp *p, uint32_t arch, struct seccomp_limit *v, size_t *n)
+{
+	struct seccomp_limit *l = &v[*n];
+
+	for (size_t i = 0; i < *n; i++)
+		if (v[i].arch == arch)
+			return;
+	if (*n == SECCOMP_ARCHS_MAX)
+		return;
+	*l = (struct seccomp_limit){ .arch = arch, .top = -1, .top_x32 = -1 };
+	(*n)++;
+	if (!wanted(p))
+		return;
+	l->top = newest(p, arch);
+	if (arch == SCMP_ARCH_ARM)
+		l->none_above = ARM_PRIVATE;
+	if (arch == SCMP_ARCH_X86_64) {
+		l->none_above = SECCOMP_X32_BIT;
+		if (lists(p, SCMP_ARCH_X32))
+			l->top_x32 = newest(p, SCMP_ARCH_X32);
+		/* a number as the kernel sees it, or none */
+		l->top_x32 = l->top_x32 < 0 ? -1 : l->top_x32 | SECCOMP_X32_BIT;
+	}
+}
+
+size_t seccomp_limits(const struct joey_seccomp *p, struct seccomp_limit ret[SECCOMP_ARCHS_MAX])
+{
+	size_t n = 0;
+
+	/* the native one first: it is asked for most */
+	add_limit(p, audit_arch(SCMP_ARCH_NATIVE), ret, &n);
+	for (size_t i = 0; i < p->n_archs; i++)
+		add_limit(p, audit_arch(p->archs[i]), ret, &n);
+	return n;
+}
+
+bool seccomp_is_new(const struct seccomp_limit *l, uint32_t nr)
+{
+	if (l->arch == SCMP_ARCH_X86_64 && nr >= SECCOMP_X32_BIT)
+		return l->top_x32 >= 0 && nr > l->top_x32;
+	return l->top >= 0 && nr > l->top && (l->none_above == 0 || nr < l->none_above);
+}
+
+/* If the number is below end (0: in any case) and above top: ENOSYS. */
+static void emit_limit(struct out *o, int64_t top, uint32_t end)
 {
 	if (top < 0)
 		return;
-	if (above != 0)
-		emit(o, BPF_JMP | BPF_JGE | BPF_K, above, 2, 0);
+	if (end != 0)
+		emit(o, BPF_JMP | BPF_JGE | BPF_K, end, 2, 0);
 	emit(o, BPF_JMP | BPF_JGT | BPF_K, (uint32_t)top, 0, 1);
 	emit(o, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS, 0, 0);
 }
 
-/* x86_64: numbers with the x32 bit are another table, and no business of ours unless the profile lists it. */
-static void emit_x86_64(struct out *o, const struct joey_seccomp *p)
-{
-	int64_t top64 = newest(p, SCMP_ARCH_X86_64), top32 = -1;
-	int jump = o->n;
-
-	if (lists(p, SCMP_ARCH_X32)) {
-		top32 = newest(p, SCMP_ARCH_X32);
-		if (top32 >= 0)
-			top32 |= X32_BIT;
-	}
-	emit(o, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 0);
-	emit_limit(o, top64, 0);
-	if (top32 >= 0) {
-		/* skip the x32 test: the number is below */
-		emit(o, BPF_JMP | BPF_JA, 2, 0, 0);
-		o->v[jump].jt = (uint8_t)(o->n - jump - 1);
-		emit_limit(o, top32, 0);
-	} else {
-		o->v[jump].jt = (uint8_t)(o->n - jump - 1);
-	}
-}
-
-static void emit_arch(struct out *o, const struct joey_seccomp *p, uint32_t arch)
+static void emit_arch(struct out *o, const struct seccomp_limit *l)
 {
 	int test = o->n;
 
-	/* architecture tokens of libseccomp are the kernel's AUDIT_ARCH values, but for x32 */
-	emit(o, BPF_JMP | BPF_JEQ | BPF_K, arch, 0, 0);
+	emit(o, BPF_JMP | BPF_JEQ | BPF_K, l->arch, 0, 0);
 	emit(o, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
-	if (arch == SCMP_ARCH_X86_64)
-		emit_x86_64(o, p);
-	else
-		emit_limit(o, newest(p, arch), arch == SCMP_ARCH_ARM ? ARM_PRIVATE : 0);
+	emit_limit(o, l->top, l->none_above);
+	/* every x32 number is above every other one */
+	emit_limit(o, l->top_x32, 0);
 	/* out of the prelude; the distance is filled in when its end is known */
 	emit(o, BPF_JMP | BPF_JA, 0, 0, 0);
 	o->v[test].jf = (uint8_t)(o->n - test - 1);
@@ -127,29 +149,19 @@ static void emit_arch(struct out *o, const struct joey_seccomp *p, uint32_t arch
 
 int seccomp_tail(const struct joey_seccomp *p, struct sock_filter buf[SECCOMP_TAIL_MAX])
 {
+	struct seccomp_limit limits[SECCOMP_ARCHS_MAX];
 	struct out o = { buf, 0 };
-	uint32_t native = seccomp_arch_native();
-	int ends[SECCOMP_TAIL_MAX / 4], n_ends = 0;
+	size_t n = seccomp_limits(p, limits);
+	int ends[SECCOMP_ARCHS_MAX];
 
 	if (!wanted(p))
 		return 0;
-	if (native == SCMP_ARCH_X32)
-		native = SCMP_ARCH_X86_64;
 	emit(&o, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
-	/* the native one first: it is asked for most */
-	emit_arch(&o, p, native);
-	ends[n_ends++] = o.n - 1;
-	for (size_t i = 0; i < p->n_archs; i++) {
-		uint32_t arch = p->archs[i];
-
-		/* one place is kept for the x86_64 form, which is longer */
-		if (arch == native || arch == SCMP_ARCH_NATIVE || arch == SCMP_ARCH_X32 ||
-		    o.n > SECCOMP_TAIL_MAX - 2 * PER_ARCH)
-			continue;
-		emit_arch(&o, p, arch);
-		ends[n_ends++] = o.n - 1;
+	for (size_t i = 0; i < n; i++) {
+		emit_arch(&o, &limits[i]);
+		ends[i] = o.n - 1;
 	}
-	for (int i = 0; i < n_ends; i++)
+	for (size_t i = 0; i < n; i++)
 		buf[ends[i]].k = (uint32_t)(o.n - ends[i] - 1);
 	return o.n;
 }

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
+#include "bpf_run.h"
 #include "joey/json.h"
 #include "joey/syscalls.h"
 
@@ -62,53 +63,19 @@ static struct joey_seccomp_prog *compile(const struct joey_config *config, int c
 	return p;
 }
 
-/* ---- an interpreter of the part of classic BPF that filters use ----------------------------------------------------
- */
-
-static uint32_t bpf_run(const struct sock_fprog *p, const struct seccomp_data *data)
+static uint32_t run(const struct sock_fprog *p, const struct seccomp_data *d)
 {
-	uint32_t a = 0;
+	uint32_t action = 0;
 
-	for (unsigned pc = 0; pc < p->len; pc++) {
-		const struct sock_filter *f = &p->filter[pc];
-		bool hit = false;
-
-		switch (f->code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			assert_true(f->k % 4 == 0 && f->k < sizeof(*data));
-			memcpy(&a, (const char *)data + f->k, sizeof(a));
-			continue;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= f->k;
-			continue;
-		case BPF_JMP | BPF_JA:
-			pc += f->k;
-			continue;
-		case BPF_RET | BPF_K:
-			return f->k;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			hit = a == f->k;
-			break;
-		case BPF_JMP | BPF_JGT | BPF_K:
-			hit = a > f->k;
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			hit = a >= f->k;
-			break;
-		default:
-			fail_msg("instruction %u: code 0x%x", pc, f->code);
-		}
-		pc += hit ? f->jt : f->jf;
-	}
-	fail_msg("ran off the end");
-	return 0;
+	assert_true(bpf_run(p->filter, p->len, d, &action));
+	return action;
 }
 
 static uint32_t ask(const struct joey_seccomp_prog *p, uint32_t arch, uint32_t nr, uint64_t arg0)
 {
 	struct seccomp_data d = { .nr = (int)nr, .arch = arch, .args = { arg0 } };
 
-	return bpf_run(&p->prog, &d);
+	return run(&p->prog, &d);
 }
 
 static uint32_t ask_name(const struct joey_seccomp_prog *p, uint32_t arch, const char *name, uint64_t arg0)
@@ -263,14 +230,14 @@ static void test_argument_rules(void **state)
 	assert_int_equal(ask(p, AUDIT_ARCH_X86_64, 135, 8), ALLOW);
 	assert_int_equal(ask(p, AUDIT_ARCH_X86_64, 135, 4), ERR(EPERM));
 	d.args[0] = 1;
-	assert_int_equal(bpf_run(&p->prog, &d), ERR(EPERM));
+	assert_int_equal(run(&p->prog, &d), ERR(EPERM));
 	d.args[1] = 2;
-	assert_int_equal(bpf_run(&p->prog, &d), ALLOW);
+	assert_int_equal(run(&p->prog, &d), ALLOW);
 	/* all 64 bits */
 	d = (struct seccomp_data){ .nr = 16, .arch = AUDIT_ARCH_X86_64, .args = { 0, 0x1deadbeefULL } };
-	assert_int_equal(bpf_run(&p->prog, &d), ALLOW);
+	assert_int_equal(run(&p->prog, &d), ALLOW);
 	d.args[1] = 0x2deadbeefULL;
-	assert_int_equal(bpf_run(&p->prog, &d), ERR(EPERM));
+	assert_int_equal(run(&p->prog, &d), ERR(EPERM));
 	joey_seccomp_prog_free(p);
 	joey_config_free(config);
 }
@@ -288,6 +255,158 @@ static void test_unknown_names(void **state)
 	config->seccomp->fail_unknown_syscall = true;
 	assert_int_equal(joey_seccomp_compile(config->seccomp, -EBADF, &p, &err), -EINVAL);
 	assert_string_equal(joey_err_text(&err), "linux.seccomp.syscalls[0].names[1]: unknown syscall no_such_call");
+	joey_config_free(config);
+}
+
+/* ---- the layout: decides as libseccomp's program behind the ENOSYS answers does -------------------------------------
+ */
+
+struct programs {
+	struct sock_filter plain[BPF_MAXINSNS], laid[BPF_MAXINSNS];
+	size_t n_plain, n_laid;
+};
+
+static struct programs *both_programs(const struct joey_seccomp *p)
+{
+	struct programs *b = calloc(1, sizeof(*b));
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	size_t n;
+
+	b->n_plain = (size_t)seccomp_tail(p, b->plain);
+	if (seccomp_generate(p, b->laid, &n, &err) < 0)
+		fail_msg("%s", joey_err_text(&err));
+	assert_true(b->n_plain + n <= BPF_MAXINSNS);
+	memcpy(b->plain + b->n_plain, b->laid, n * sizeof(b->plain[0]));
+	b->n_plain += n;
+	assert_int_equal(seccomp_layout(p, b->plain + b->n_plain - n, n, b->laid, &b->n_laid), 0);
+	return b;
+}
+
+static uint64_t next_random(uint64_t *x)
+{
+	/* xorshift: the same every time */
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return *x;
+}
+
+static void compare(const struct programs *b, uint32_t arch, uint32_t nr, uint64_t *seed)
+{
+	static const uint64_t usual[] = { 0, 1, 8, 40, 0xffffffff, 0x7e020000, 0x20000, SIGCHLD, 0x100000000ULL };
+	struct seccomp_data d = { .nr = (int)nr, .arch = arch };
+	uint32_t plain = 0, laid = 0;
+
+	for (unsigned i = 0; i < 16; i++) {
+		for (unsigned j = 0; j < 6; j++) {
+			uint64_t r = next_random(seed);
+
+			d.args[j] = i < JOEY_ARRAY_SIZE(usual) ? usual[(i + j * (r & 1)) % JOEY_ARRAY_SIZE(usual)] : r;
+		}
+		assert_true(bpf_run(b->plain, b->n_plain, &d, &plain));
+		assert_true(bpf_run(b->laid, b->n_laid, &d, &laid));
+		if (plain != laid)
+			fail_msg("arch 0x%x, call %u: 0x%x became 0x%x", arch, nr, plain, laid);
+	}
+}
+
+static void compare_all(struct joey_config *config)
+{
+	static const uint32_t all[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM, 0,
+					0xffffffff },
+			      odd[] = { 0x0effff,   0x0f0000,   0x0f0005,   0x0f0006,  0x3fffffff,
+					0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff };
+	struct programs *b = both_programs(config->seccomp);
+	uint64_t seed = 88172645463325252ULL;
+
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(all); i++) {
+		for (uint32_t nr = 0; nr < 700; nr++) {
+			compare(b, all[i], nr, &seed);
+			compare(b, all[i], nr | X32_BIT, &seed);
+		}
+		for (size_t j = 0; j < JOEY_ARRAY_SIZE(odd); j++)
+			compare(b, all[i], odd[j], &seed);
+	}
+	free(b);
+	joey_config_free(config);
+}
+
+static void test_layout_default(void **state)
+{
+	struct joey_config *config = default_profile();
+	struct programs *b = both_programs(config->seccomp);
+
+	(void)state;
+	/* what it is for */
+	assert_true(b->n_laid * 3 < b->n_plain * 2);
+	free(b);
+	compare_all(config);
+}
+
+static void test_layout_others(void **state)
+{
+	static const char *const profiles[] = {
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\"}",
+		"{\"defaultAction\":\"SCMP_ACT_KILL_PROCESS\",\"architectures\":[\"SCMP_ARCH_ARM\",\"SCMP_ARCH_"
+		"AARCH64\"],"
+		"\"syscalls\":[{\"names\":[\"read\",\"set_tls\",\"openat2\"],\"action\":\"SCMP_ACT_ALLOW\"}]}",
+		"{\"defaultAction\":\"SCMP_ACT_LOG\",\"architectures\":[\"SCMP_ARCH_X86\"],\"syscalls\":["
+		"{\"names\":[\"read\",\"ptrace\"],\"action\":\"SCMP_ACT_TRACE\",\"errnoRet\":77},"
+		"{\"names\":[\"socket\",\"bind\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":["
+		"{\"index\":0,\"value\":10,\"op\":\"SCMP_CMP_GE\"},{\"index\":1,\"value\":2,\"op\":\"SCMP_CMP_LT\"}]}]"
+		"}",
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"listenerPath\":\"/a\",\"architectures\":[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X32\"],"
+		"\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":["
+		"{\"index\":5,\"value\":18446744073709551615,\"op\":\"SCMP_CMP_NE\"},"
+		"{\"index\":3,\"value\":65535,\"valueTwo\":1,\"op\":\"SCMP_CMP_MASKED_EQ\"}]},"
+		"{\"names\":[\"getppid\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(profiles); i++)
+		compare_all(profile_text(profiles[i]));
+}
+
+/* Programs that it must not touch. */
+static void test_layout_refuses(void **state)
+{
+	static const struct sock_filter listed = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	static const struct sock_filter bad[][4] = {
+		/* falls off the end */
+		{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0) },
+		/* another architecture than the profile's */
+		{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x12345, 0, 1),
+		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL) },
+		/* order of architectures */
+		{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4), BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 7, 0, 1),
+		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL) },
+		/* a bit of the number */
+		{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 7, 0, 1),
+		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL) },
+		/* number before architecture: what is not listed cannot be told apart */
+		{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 7, 0, 1),
+		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL) },
+		/* scratch memory */
+		{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16), BPF_STMT(BPF_ST, 0), BPF_STMT(BPF_LD | BPF_MEM, 0),
+		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL) },
+		/* the accumulator decides */
+		{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_STMT(BPF_RET | BPF_A, 0),
+		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL) },
+		/* out of the program */
+		{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 16), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 7, 9, 0),
+		  BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL) },
+	};
+	struct joey_config *config = profile_text("{\"defaultAction\":\"SCMP_ACT_ALLOW\"}");
+	struct sock_filter *out = calloc(BPF_MAXINSNS, sizeof(*out));
+	size_t n;
+
+	(void)state;
+	assert_int_equal(seccomp_layout(config->seccomp, &listed, 1, out, &n), 0);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(bad); i++)
+		if (seccomp_layout(config->seccomp, bad[i], 4, out, &n) != -EOPNOTSUPP)
+			fail_msg("program %zu", i);
+	free(out);
 	joey_config_free(config);
 }
 
@@ -813,6 +932,9 @@ int main(void)
 		cmocka_unit_test(test_enosys_limits),
 		cmocka_unit_test(test_argument_rules),
 		cmocka_unit_test(test_unknown_names),
+		cmocka_unit_test(test_layout_default),
+		cmocka_unit_test(test_layout_others),
+		cmocka_unit_test(test_layout_refuses),
 		cmocka_unit_test(test_cache_keys),
 		cmocka_unit_test_setup_teardown(test_cache_hit, cache_setup, cache_teardown),
 		cmocka_unit_test_setup_teardown(test_cache_corrupted, cache_setup, cache_teardown),
