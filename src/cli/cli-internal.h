@@ -71,8 +71,8 @@ struct command {
 };
 
 extern const struct command *const commands[]; /* NULL-terminated */
-extern const struct command cmd_check, cmd_create, cmd_delete, cmd_features, cmd_kill, cmd_list, cmd_run, cmd_spec, cmd_start,
-	cmd_state;
+extern const struct command cmd_check, cmd_completion, cmd_create, cmd_delete, cmd_features, cmd_kill, cmd_list,
+	cmd_run, cmd_spec, cmd_start, cmd_state;
 extern const struct command cmd_checkpoint, cmd_events, cmd_exec, cmd_pause, cmd_ps, cmd_restore, cmd_resume,
 	cmd_update;
 
@@ -105,6 +105,14 @@ void log_sinks_error(const struct joey_err *err);
 
 /* "KILL", "sigterm", "9", "RTMIN+3". */
 int signal_from_string(const char *text, int *ret, struct joey_err *err);
+
+/* ---- values.c ------------------------------------------------------------------------------------------------------
+ */
+
+/* "5s", "1m30s", "0.5s": milliseconds, rounded up; at most a century. */
+int duration_from_string(const char *text, uint64_t *ret_ms);
+/* "512M", "1.5GiB", "4096": powers of 1024; "-1" is -1. */
+int size_from_string(const char *text, int64_t *ret);
 
 /* ---- cmd_create.c: what create and run share -----------------------------------------------------------------------
  */

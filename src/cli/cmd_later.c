@@ -20,42 +20,6 @@
 		VALUE("pid-file", 0, "FILE", "write the pid of the process to FILE"),                \
 		SWITCH("detach", 'd', "do not wait for the process")
 
-static const struct opt ps_opts[] = {
-	VALUE("format", 'f', "FORMAT", "table or json (default: table)"),
-	OPT_END,
-};
-
-static const struct opt no_opts[] = { OPT_END };
-
-static const struct opt update_opts[] = {
-	VALUE("resources", 'r', "FILE", "read linux.resources as JSON from FILE, or from standard input (-)"),
-	VALUE("blkio-weight", 0, "N", "block I/O weight, 10 to 1000"),
-	VALUE("cpu-period", 0, "USEC", "CFS period"),
-	VALUE("cpu-quota", 0, "USEC", "CFS quota in a period"),
-	VALUE("cpu-burst", 0, "USEC", "CFS burst"),
-	VALUE("cpu-share", 0, "N", "relative CPU weight"),
-	VALUE("cpu-rt-period", 0, "USEC", "not on cgroup v2"),
-	VALUE("cpu-rt-runtime", 0, "USEC", "not on cgroup v2"),
-	VALUE("cpu-idle", 0, "0|1", "run only when the CPU is idle"),
-	VALUE("cpuset-cpus", 0, "LIST", "CPUs to use"),
-	VALUE("cpuset-mems", 0, "LIST", "memory nodes to use"),
-	VALUE("memory", 0, "BYTES", "memory limit"),
-	VALUE("memory-reservation", 0, "BYTES", "memory that is not reclaimed first"),
-	VALUE("memory-swap", 0, "BYTES", "limit of memory and swap together"),
-	VALUE("kernel-memory", 0, "BYTES", "ignored"),
-	VALUE("kernel-memory-tcp", 0, "BYTES", "ignored"),
-	VALUE("pids-limit", 0, "N", "number of processes"),
-	VALUE("l3-cache-schema", 0, "TEXT", "Intel RDT L3 schema"),
-	VALUE("mem-bw-schema", 0, "TEXT", "Intel RDT memory bandwidth schema"),
-	OPT_END,
-};
-
-static const struct opt events_opts[] = {
-	VALUE("interval", 0, "DURATION", "time between two samples (default: 5s)"),
-	SWITCH("stats", 0, "one sample, then exit"),
-	OPT_END,
-};
-
 #define CRIU_OPTS                                                                                                    \
 	VALUE("image-path", 0, "DIR", "where the images are"),                                                       \
 		VALUE("work-path", 0, "DIR", "where CRIU keeps its logs"),                                           \
@@ -114,17 +78,6 @@ static const struct opt restore_opts[] = {
 		.run = run_##var,                                                                                    \
 	}
 
-#define ANY SIZE_MAX
-
-LATER(ps, "ps", "CONTAINER [PS-OPTION...]", "show the processes of a container (not implemented yet)", ps_opts, 1, ANY,
-      true, 1);
-LATER(pause, "pause", "CONTAINER", "freeze all processes of a container (not implemented yet)", no_opts, 1, 1, false,
-      1);
-LATER(resume, "resume", "CONTAINER", "let a paused container go on (not implemented yet)", no_opts, 1, 1, false, 1);
-LATER(update, "update", "CONTAINER", "change the limits of a container (not implemented yet)", update_opts, 1, 1, false,
-      1);
-LATER(events, "events", "CONTAINER", "show statistics and events of a container (not implemented yet)", events_opts, 1,
-      1, false, 1);
 LATER(checkpoint, "checkpoint", "CONTAINER", "save a running container to files (not implemented yet)", checkpoint_opts,
       1, 1, false, 1);
 LATER(restore, "restore", "CONTAINER", "start a container from saved files (not implemented yet)", restore_opts, 1, 1,

@@ -86,7 +86,7 @@ static int open_init(const struct joey_state *st)
 	return fd;
 }
 
-static int open_cgroup(struct joey_container *c, struct joey_cgroup **ret, struct joey_err *err)
+int native_open_cgroup(struct joey_container *c, struct joey_cgroup **ret, struct joey_err *err)
 {
 	*ret = NULL;
 	if (!c->state.cgroup.path)
@@ -109,7 +109,8 @@ static bool is_frozen(struct joey_container *c)
 	autocgroup struct joey_cgroup *cg = NULL;
 	bool frozen = false;
 
-	return open_cgroup(c, &cg, &ignored) == 0 && cg && joey_cgroup_is_frozen(cg, &frozen, &ignored) == 0 && frozen;
+	return native_open_cgroup(c, &cg, &ignored) == 0 && cg && joey_cgroup_is_frozen(cg, &frozen, &ignored) == 0 &&
+	       frozen;
 }
 
 int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err)
@@ -143,7 +144,7 @@ int native_query(struct joey_container *c, struct joey_query *ret, struct joey_e
 static int signal_all(struct joey_container *c, int sig, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	int r = open_cgroup(c, &cg, err);
+	int r = native_open_cgroup(c, &cg, err);
 
 	if (r < 0 || !cg || joey_cgroup_fd(cg) < 0)
 		return r;
@@ -220,7 +221,7 @@ int native_destroy(struct joey_container *c, struct joey_err *err)
 	autocgroup struct joey_cgroup *cg = NULL;
 	int r;
 
-	r = open_cgroup(c, &cg, err);
+	r = native_open_cgroup(c, &cg, err);
 	if (r == 0)
 		r = kill_init(c, cg, err);
 	if (r == 0 && cg)
@@ -238,6 +239,11 @@ const struct joey_backend joey_native_backend = {
 	.signal = native_signal,
 	.query = native_query,
 	.exec = native_exec,
+	.set_paused = native_set_paused,
+	.update = native_update,
+	.pids = native_pids,
+	.stats = native_stats,
+	.watch = native_watch,
 	.wait = native_wait,
 	.destroy = native_destroy,
 };

@@ -74,6 +74,9 @@ int child_give_listener(void *arg, int fd, struct joey_err *err);
 /* Init's process: does pid still name it? */
 bool native_is_alive(const struct joey_state *st);
 
+/* NULL when the container has none. */
+int native_open_cgroup(struct joey_container *c, struct joey_cgroup **ret, struct joey_err *err);
+
 /* data object in state.json */
 int native_save_data(struct joey_container *c, const struct native_plan *p, bool rdt_created, struct joey_err *err);
 
@@ -91,6 +94,11 @@ int native_start(struct joey_container *c, struct joey_err *err);
 int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
 int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
 int native_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err);
+int native_set_paused(struct joey_container *c, bool paused, struct joey_err *err);
+int native_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err);
+int native_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err);
+int native_stats(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err);
+int native_watch(struct joey_container *c, struct joey_watch *ret, struct joey_err *err);
 int native_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err);
 int native_destroy(struct joey_container *c, struct joey_err *err);
 

@@ -37,6 +37,14 @@ static const char *const refusals[JOEY_OP_MAX][JOEY_ST_MAX] = {
 		[JOEY_ST_RUNNING] = "container not paused",
 		[JOEY_ST_STOPPED] = "container not paused",
 	},
+	[JOEY_OP_UPDATE] = {
+		[JOEY_ST_CREATING] = NOT_RUNNING,
+		[JOEY_ST_STOPPED] = NOT_RUNNING,
+	},
+	[JOEY_OP_EVENTS] = {
+		[JOEY_ST_CREATING] = "container with id %i is not running",
+		[JOEY_ST_STOPPED] = "container with id %i is not running",
+	},
 };
 
 int joey_op_check(enum joey_op op, enum joey_status st, const char *id, struct joey_err *err)

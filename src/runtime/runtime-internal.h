@@ -44,6 +44,9 @@ int rt_target_load(struct rt_target *t, bool allow_partial, struct joey_err *err
 void rt_target_done(struct rt_target *t);
 #define autotarget __attribute__((cleanup(rt_target_done)))
 
+/* "<verb> is not supported by backend x" */
+int rt_unsupported(const struct rt_target *t, const char *verb, struct joey_err *err);
+
 /* Does the directory lack a state (a create that was killed before its first save)? */
 bool rt_is_partial(const struct joey_container *c);
 /* The one place that derives the status (oci-checklist 12.2). */
@@ -177,6 +180,16 @@ static inline bool rt_launch_foreground(const struct rt_launch *l)
 int rt_exec_process(struct joey_container *c, const struct joey_config *config, const struct joey_exec_opts *o,
 		    struct joey_process **ret, struct joey_err *err);
 
+/* ---- ps_table.c -------------------------------------------------------------------------------------------- */
+
+/* The header of ps(1)'s output and the lines whose PID is one of pids; heap. */
+int rt_ps_filter(const char *text, const pid_t *pids, size_t n, char **ret, struct joey_err *err);
+
+/* ---- stats_out.c --------------------------------------------------------------------------------------------- */
+
+/* One line without newline; stats NULL: no data. */
+int rt_event_line(const char *id, const char *type, const struct joey_stats *stats, char **ret, struct joey_err *err);
+
 /* ---- delete.c ---------------------------------------------------------------------------------------------- */
 
 /* Locked: backend's destroy, state directory, poststop hooks. */
@@ -187,7 +200,7 @@ int rt_remove(const struct rt_target *t, struct joey_err *err);
 /* A process that joey waits for in the foreground: its own child. */
 struct rt_watch {
 	pid_t pid;
-	int pty;		  /* master of its terminal, or -EBADF */
+	int pty;                  /* master of its terminal, or -EBADF */
 	struct rt_notify *notify; /* NULL: none */
 	void (*forward)(void *arg, int sig);
 	void *arg;

@@ -38,6 +38,11 @@ int rt_target_load(struct rt_target *t, bool allow_partial, struct joey_err *err
 	return find_backend(t, err);
 }
 
+int rt_unsupported(const struct rt_target *t, const char *verb, struct joey_err *err)
+{
+	return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "%s is not supported by backend %s", verb, t->be->name);
+}
+
 void rt_target_done(struct rt_target *t)
 {
 	joey_container_free(t->c);

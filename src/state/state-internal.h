@@ -4,8 +4,9 @@
 
 #include "joey/container.h"
 
-#define STATE_FILE  "state.json"
-#define CONFIG_FILE "config.json"
+#define STATE_FILE     "state.json"
+#define CONFIG_FILE    "config.json"
+#define RESOURCES_FILE "resources.json"
 
 /* Annotations are copied from config.json, and may grow by escaping. */
 #define STATE_MAX_BYTES (JOEY_CONFIG_MAX_BYTES * 2)

@@ -281,6 +281,44 @@ int joey_container_save_config(struct joey_container *c, const char *text, size_
 	return 0;
 }
 
+int joey_container_save_resources(struct joey_container *c, const struct joey_resources *res, struct joey_err *err)
+{
+	autojsonout struct joey_json_out *o = joey_json_out_new(0);
+	autofree char *text = NULL;
+	size_t len;
+	int r;
+
+	if (!o)
+		return joey_err_sys(err, ENOMEM, "write " RESOURCES_FILE);
+	joey_resources_write(o, NULL, res);
+	r = joey_json_out_finish(o, &text, &len);
+	if (r == 0)
+		r = joey_replace_file_at(c->dir_fd, RESOURCES_FILE, 0600, text, len);
+	return r < 0 ? joey_err_sys(err, -r, "write %s of container %s", RESOURCES_FILE, c->id) : 0;
+}
+
+/* Those of the last update in the place of config.json's; devices cannot be updated. */
+static int load_resources(struct joey_container *c, struct joey_config *config, struct joey_err *err)
+{
+	struct joey_resources *res;
+	autofree char *text = NULL;
+	size_t len;
+	int r = joey_read_file_at(c->dir_fd, RESOURCES_FILE, O_NOFOLLOW | O_NONBLOCK, JOEY_CONFIG_MAX_BYTES, &text,
+				  &len);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return joey_err_sys(err, -r, "read %s of container %s", RESOURCES_FILE, c->id);
+	r = joey_resources_parse(text, len, &config->arena, &res, err);
+	if (r < 0)
+		return joey_err_wrap(err, "%s of container %s", RESOURCES_FILE, c->id);
+	res->devices = config->resources->devices;
+	res->n_devices = config->resources->n_devices;
+	config->resources = res;
+	return 0;
+}
+
 int joey_container_config(struct joey_container *c, const struct joey_config **ret, struct joey_err *err)
 {
 	autofree char *text = NULL;
@@ -295,6 +333,12 @@ int joey_container_config(struct joey_container *c, const struct joey_config **r
 		r = joey_config_parse(text, len, &c->config, err);
 		if (r < 0)
 			return joey_err_wrap(err, "container %s", c->id);
+		r = load_resources(c, c->config, err);
+		if (r < 0) {
+			joey_config_free(c->config);
+			c->config = NULL;
+			return r;
+		}
 	}
 	*ret = c->config;
 	return 0;

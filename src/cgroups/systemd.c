@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The systemd driver: the container's cgroup is a scope (or a slice) of systemd's, made by one conversation.
+ *
+ * systemd makes a scope only around a process.  That is joey-sd-bus itself: it stays in the scope until init has
+ * been cloned into the cgroup and limits are to be written, then it is ended; so init is born in its cgroup here
+ * as well.  If joey or the program dies before, the scope is empty, and systemd takes it away.
+ *
+ * The path is known before anything is made, as the state file needs it.  Afterwards it must be what systemd says
+ * and, whatever systemd says, it must hold our own child and nobody else: no foreign cgroup is ever limited, killed
+ * or removed.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cgroups/systemd-internal.h"
+#include "joey/gvariant.h"
+#include "joey/log.h"
+#include "joey/sdbus.h"
+
+#define COLLECT_WAIT_MS 128 /* how long systemd gets to notice by itself that a scope is empty */
+
+struct cgroup_systemd {
+	struct cgroup_sd_unit name;
+	struct cgroup_sd_client client;
+	struct joey_str annotations;
+	char *id;
+	bool user;
+	uid_t uid;
+	bool fresh; /* made by this process, the client still holds it */
+};
+
+static void systemd_done(struct joey_cgroup *cg)
+{
+	struct cgroup_systemd *sd = cg->sd;
+
+	if (!sd)
+		return;
+	cgroup_sd_client_done(&sd->client);
+	cgroup_sd_unit_done(&sd->name);
+	joey_str_done(&sd->annotations);
+	free(sd->id);
+	free(sd);
+	cg->sd = NULL;
+}
+
+static int new_systemd(struct joey_cgroup *cg, struct joey_err *err)
+{
+	cg->sd = calloc(1, sizeof(*cg->sd));
+	if (!cg->sd)
+		return joey_err_sys(err, ENOMEM, "cgroup: prepare");
+	cg->sd->client = (struct cgroup_sd_client)CGROUP_SD_CLIENT_INIT;
+	return 0;
+}
+
+/* ---- where --------------------------------------------------------------------------------------------- */
+
+/* The user as the host knows him: in a user namespace, root is somebody else outside. */
+static int host_uid(uid_t *ret, struct joey_err *err)
+{
+	autofree char *text = NULL;
+	unsigned inside, outside, count;
+	const char *line;
+	int r = joey_read_file_at(AT_FDCWD, "/proc/self/uid_map", 0, CGROUP_FILE_MAX, &text, NULL);
+
+	if (r < 0)
+		return joey_err_sys(err, r, "systemd: read /proc/self/uid_map");
+	for (line = text; line && *line; line = strchr(line, '\n'), line += line != NULL)
+		if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && geteuid() >= inside &&
+		    geteuid() - inside < count) {
+			*ret = outside + (geteuid() - inside);
+			return 0;
+		}
+	return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOENT, "systemd: the user %u has no number outside", geteuid());
+}
+
+/* The system's manager is at the root of the tree; a user's has a place that only it knows. */
+static int manager_cgroup(struct cgroup_systemd *sd, char **ret, struct joey_err *err)
+{
+	static const char request[] = "where";
+	autofree char *clean = NULL;
+	int r;
+
+	if (!sd->user) {
+		*ret = strdup("");
+		return *ret ? 0 : joey_err_sys(err, ENOMEM, "cgroup: prepare");
+	}
+	r = cgroup_sd_client_start(&sd->client, true, sd->uid, err);
+	if (r == 0)
+		r = cgroup_sd_client_ask(&sd->client, request, strlen(request), ret, err);
+	if (r < 0)
+		return r;
+	r = cgroup_path_clean(*ret, &clean);
+	if (r < 0 || strcmp(clean, *ret) != 0) {
+		free(*ret);
+		*ret = NULL;
+		return joey_err_set(err, JOEY_EK_OTHER, EBADMSG, "systemd: the manager of user %u names no cgroup of its own",
+				    (unsigned)sd->uid);
+	}
+	return 0;
+}
+
+static int systemd_locate(struct joey_cgroup *cg, const char *cgroups_path, const char *id, struct joey_err *err)
+{
+	autofree char *manager = NULL;
+	int r = new_systemd(cg, err);
+
+	if (r < 0)
+		return r;
+	cg->sd->user = cg->rootless;
+	cg->sd->id = strdup(id);
+	if (!cg->sd->id)
+		return joey_err_sys(err, ENOMEM, "cgroup: prepare");
+	r = cgroup_sd_unit_parse(cgroups_path, id, cg->rootless, &cg->sd->name, err);
+	if (r == 0 && cg->rootless)
+		r = host_uid(&cg->sd->uid, err);
+	if (r == 0)
+		r = manager_cgroup(cg->sd, &manager, err);
+	return r < 0 ? r : cgroup_sd_unit_path(&cg->sd->name, manager, &cg->path, err);
+}
+
+static int systemd_annotate(struct joey_cgroup *cg, const struct joey_pairs *annotations, struct joey_err *err)
+{
+	return cgroup_sd_props_annotations(annotations, &cg->sd->annotations, err);
+}
+
+/* ---- create -------------------------------------------------------------------------------------------- */
+
+static void put_identity(const struct cgroup_systemd *sd, struct joey_str *s)
+{
+	joey_str_add(s, "Description=");
+	{
+		autostr struct joey_str text = JOEY_STR_INIT;
+
+		joey_str_printf(&text, "joey container %s", sd->id);
+		joey_gv_add_string(s, text.buf ? text.buf : "");
+		s->failed |= text.failed;
+	}
+	joey_str_add(s, "\n");
+	if (sd->name.is_slice) {
+		if (strcmp(sd->name.slice, "-.slice") != 0)
+			joey_str_printf(s, "Wants=['%s']\n", sd->name.slice);
+	} else {
+		joey_str_printf(s, "Slice='%s'\nDelegate=true\nPIDs=[uint32 0]\n", sd->name.slice);
+	}
+	joey_str_add(s, "DefaultDependencies=false\nCollectMode='inactive-or-failed'\n"
+			"MemoryAccounting=true\nCPUAccounting=true\nIOAccounting=true\nTasksAccounting=true\n");
+}
+
+static int make_request(const struct cgroup_systemd *sd, const struct joey_resources *res, struct joey_str *s,
+			struct joey_err *err)
+{
+	int r = 0;
+
+	joey_str_printf(s, "start %s\n", sd->name.unit);
+	put_identity(sd, s);
+	if (!sd->user) /* a user's manager may not load device programs */
+		r = cgroup_sd_props_devices(res, s, err);
+	if (r == 0)
+		r = cgroup_sd_props_limits(res, true, s, err);
+	if (r < 0)
+		return r;
+	if (sd->annotations.len)
+		joey_str_add(s, sd->annotations.buf);
+	return s->failed ? joey_err_sys(err, ENOMEM, "systemd: start %s", sd->name.unit) : 0;
+}
+
+/* The kernel's word on it: our child is in there, alone; a slice is empty. */
+static int check_ours(struct joey_cgroup *cg, struct joey_err *err)
+{
+	struct cgroup_systemd *sd = cg->sd;
+	autofree pid_t *pids = NULL;
+	size_t n = 0;
+	int r = joey_cgroup_pids(cg, &pids, &n, err);
+
+	if (r < 0)
+		return r;
+	if (sd->name.is_slice ? n == 0 : n == 1 && pids[0] == sd->client.pid)
+		return 0;
+	return joey_err_set(err, JOEY_EK_OTHER, EBUSY,
+			    "systemd: %s%s, said to be the cgroup of %s, holds %zu process(es), but not just the one that "
+			    "%s was started with",
+			    cg->mount, cg->path, sd->name.unit, n, sd->name.unit);
+}
+
+static int open_made(struct joey_cgroup *cg, const char *said, struct joey_err *err)
+{
+	struct stat st;
+	int r;
+
+	if (strcmp(said, cg->path) != 0)
+		return joey_err_set(err, JOEY_EK_OTHER, EBADMSG,
+				    "systemd: %s was put at \"%.500s\", not at %s where it belongs", cg->sd->name.unit,
+				    said, cg->path);
+	cg->dir_fd = joey_close(cg->dir_fd);
+	r = cgroup_opendir_at(cg->mnt_fd, cg->path + 1, O_PATH);
+	if (r < 0)
+		return joey_err_sys(err, r, "systemd: %s was started, but cannot open %s%s", cg->sd->name.unit,
+				    cg->mount, cg->path);
+	cg->dir_fd = r;
+	if (fstat(cg->dir_fd, &st) < 0)
+		return joey_err_sys(err, errno, "cgroup: stat %s%s", cg->mount, cg->path);
+	cg->inode = st.st_ino;
+	return check_ours(cg, err);
+}
+
+static int start_unit(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
+{
+	autostr struct joey_str request = JOEY_STR_INIT;
+	autofree char *said = NULL;
+	struct cgroup_systemd *sd = cg->sd;
+	int r = make_request(sd, res, &request, err);
+
+	if (r == 0)
+		r = cgroup_sd_client_start(&sd->client, sd->user, sd->uid, err);
+	if (r == 0)
+		r = cgroup_sd_client_ask(&sd->client, request.buf, request.len, &said, err);
+	return r < 0 ? r : open_made(cg, said, err);
+}
+
+static int systemd_create(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
+{
+	struct cgroup_systemd *sd = cg->sd;
+	int r = cgroup_controllers_check(cg, res, err);
+
+	if (r < 0)
+		return r;
+	/* A slice that is there is shared with whoever made it. */
+	if (!sd->name.is_slice || cg->dir_fd < 0) {
+		r = start_unit(cg, res, err);
+		cg->created = r == 0;
+		sd->fresh = r == 0;
+	}
+	if (r == 0)
+		r = cgroup_controllers_enable(cg, res, err);
+	if (r < 0) {
+		/* A scope without its only process is taken away by systemd. */
+		cgroup_sd_client_done(&sd->client);
+		cg->dir_fd = joey_close(cg->dir_fd);
+		cg->inode = 0;
+		cg->created = sd->fresh = false;
+	}
+	return r;
+}
+
+/* ---- afterwards ---------------------------------------------------------------------------------------- */
+
+/* The object of a later call knows the path only. */
+static int from_path(struct joey_cgroup *cg, struct joey_err *err)
+{
+	const char *leaf = cgroup_leaf(cg);
+	int r;
+
+	if (cg->sd)
+		return 0;
+	r = new_systemd(cg, err);
+	if (r < 0)
+		return r;
+	cg->sd->user = cgroup_sd_user_of_path(cg->path, &cg->sd->uid) == 0;
+	cg->sd->name.unit = strdup(leaf);
+	return cg->sd->name.unit ? 0 : joey_err_sys(err, ENOMEM, "cgroup: open");
+}
+
+static int set_props(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
+{
+	autostr struct joey_str s = JOEY_STR_INIT;
+	struct cgroup_systemd *sd = cg->sd;
+	size_t head;
+	int r;
+
+	joey_str_printf(&s, "set %s\n", sd->name.unit);
+	head = s.len;
+	r = cgroup_sd_props_limits(res, false, &s, err);
+	if (r < 0 || s.len == head)
+		return r;
+	r = cgroup_sd_client_start(&sd->client, sd->user, sd->uid, err);
+	return r < 0 ? r : cgroup_sd_client_ask(&sd->client, s.buf, s.len, NULL, err);
+}
+
+/* At create systemd has been told everything but the number of tasks, where that is small; and now init is in. */
+static int systemd_announce(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
+{
+	struct joey_resources tasks = { .pids_limit = res->pids_limit };
+	int r = from_path(cg, err);
+
+	if (r < 0)
+		return r;
+	if (!cg->sd->fresh)
+		r = set_props(cg, res, err);
+	else if (res->pids_limit.set && res->pids_limit.v >= 0 && res->pids_limit.v <= CGROUP_SD_SLOTS)
+		r = set_props(cg, &tasks, err);
+	cg->sd->fresh = false;
+	cgroup_sd_client_done(&cg->sd->client);
+	return r;
+}
+
+static bool is_there(const struct joey_cgroup *cg)
+{
+	struct stat st;
+	autoclose int fd = cgroup_opendir_at(cg->mnt_fd, cg->path + 1, O_PATH);
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == cg->inode;
+}
+
+static int stop_unit(struct joey_cgroup *cg, struct joey_err *err)
+{
+	autostr struct joey_str s = JOEY_STR_INIT;
+	int r = from_path(cg, err);
+
+	if (r < 0)
+		return r;
+	joey_str_printf(&s, "stop %s", cg->sd->name.unit);
+	if (s.failed)
+		return joey_err_sys(err, ENOMEM, "systemd: stop %s", cg->sd->name.unit);
+	r = cgroup_sd_client_start(&cg->sd->client, cg->sd->user, cg->sd->uid, err);
+	return r < 0 ? r : cgroup_sd_client_ask(&cg->sd->client, s.buf, s.len, NULL, err);
+}
+
+/*
+ * Most often systemd has seen the scope run empty and has taken it away: then nothing is to be asked of it.  It must
+ * not be removed behind systemd's back: the unit would stay "running" for ever.
+ */
+static int systemd_remove(struct joey_cgroup *cg)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	bool busy = false;
+	unsigned ms = 1;
+	int r = joey_cgroup_is_populated(cg, &busy);
+
+	if (r < 0 || busy)
+		return r < 0 ? r : -EBUSY;
+	for (; is_there(cg); ms *= 2) {
+		if (ms > COLLECT_WAIT_MS)
+			break;
+		cgroup_sleep_ms(ms);
+	}
+	if (!is_there(cg))
+		return 0;
+	r = stop_unit(cg, &err);
+	if (cg->sd)
+		cgroup_sd_client_done(&cg->sd->client);
+	if (r < 0)
+		joey_warn("%s; %s%s is removed without systemd", joey_err_text(&err), cg->mount, cg->path);
+	return is_there(cg) ? cgroup_cgroupfs.remove(cg) : 0;
+}
+
+const struct cgroup_driver cgroup_systemd = {
+	.locate = systemd_locate,
+	.annotate = systemd_annotate,
+	.create = systemd_create,
+	.announce = systemd_announce,
+	.remove = systemd_remove,
+	.done = systemd_done,
+};
