@@ -244,3 +244,34 @@ require_joey() { is_joey || skip "joey only: $1"; }
 cg() { cat "$(cgroup2_mount)$CG/$1"; }
 mounts_of_host() { wc -l </proc/self/mountinfo; }
 have_userns() { unshare -U true 2>/dev/null; }
+
+# ---- system call points (tools/inject.c) --------------------------------------------------------------------------------
+
+# points TRACE STRIDE: "P N NAME" of every STRIDEth call of a trace, but for calls that cannot fail. JOEY_TEST_FULL: of all; JOEY_TEST_FAST: of few.
+points() {
+	local stride=$2
+	[ -z "${JOEY_TEST_FAST:-}" ] || stride=$((stride * 9))
+	[ -z "${JOEY_TEST_FULL:-}" ] || stride=1
+	awk -v s="$stride" -v o="$((BATS_TEST_NUMBER % stride))" '$2 != "" && $3 !~ /^(exit|exit_group|rt_sigreturn|restart_syscall|umask|getpid|gettid|getppid|getuid|geteuid|getgid|getegid)$/ && NR % s == o % s { print $1, $2, $3 }' "$1"
+}
+
+# last_startup_call TRACE: N of the last call that the C library makes before main.
+last_startup_call() {
+	awk '$1 == 0 && $3 !~ /^(execve|brk|mmap|munmap|mprotect|arch_prctl|set_tid_address|set_robust_list|rseq|prlimit64|getrandom|readlink|readlinkat|uname|access)$/ { print $2 - 1; exit }' "$1"
+}
+
+# quick_left: what a test must not leave, without polling; prints it.
+quick_left() {
+	local out
+	out=$("$TOOLS/leftover" "$T" "$CID") || { echo "$out"; return 1; }
+	out=$(ls "$ROOT" 2>/dev/null)
+	[ -z "$out" ] || { echo "state directory: $out"; return 1; }
+}
+nothing_left_soon() {
+	local end=$((SECONDS + 5))
+	until quick_left >"$T/left"; do
+		[ $SECONDS -lt $end ] || { cat "$T/left"; return 1; }
+		poll_pause
+	done
+}
+raw() { "$RUNTIME" --root "$ROOT" "$@" </dev/null >"$T/stdout" 2>"$T/stderr" 3>&- 4>&-; }
