@@ -19,7 +19,6 @@ static void set_raw(struct rt_terminal *t)
 		return; /* not a terminal: bytes go through as they are */
 	raw = t->saved;
 	cfmakeraw(&raw);
-	raw.c_oflag = t->saved.c_oflag; /* so that joey's own messages look right */
 	t->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
 }
 
