@@ -22,11 +22,11 @@ verdict() { # OK? NAME [DETAIL...]
 
 # "--name" and "-x" of the option rows, one a line.
 of_help() {
-	sed -n '/^OPTIONS:/,$p' | awk -F'   *' '/^   --/ { print $2 }' | grep -oE '(^|, )--?[a-z-]+' | tr -d ', ' | sort -u
+	sed -n '/^OPTIONS:/,$p' | awk -F'   *' '/^   --/ { print $2 }' | grep -oE '(^|, )--?[a-z0-9-]+' | tr -d ', ' | sort -u
 }
 of_page() { # FILE
 	sed -n '/^\.SH \(GLOBAL \)\{0,1\}OPTIONS/,/^\.SH [^OG]/p' "$1" | grep -A1 '^\.TP' | grep '\\fB\\-' |
-		grep -o '\\fB\\-[a-z\\-]*\\fR' | sed 's/\\f[BR]//g;s/\\-/-/g' | sort -u
+		grep -o '\\fB\\-[a-z0-9\\-]*\\fR' | sed 's/\\f[BR]//g;s/\\-/-/g' | sort -u
 }
 
 compare() { # PAGE HELP-TEXT NAME
