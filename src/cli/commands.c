@@ -3,9 +3,9 @@
 #include "cli/cli-internal.h"
 
 const struct command *const commands[] = {
-	&cmd_check,  &cmd_create, &cmd_delete,     &cmd_features, &cmd_kill, &cmd_list,  &cmd_run,
-	&cmd_spec,   &cmd_start,  &cmd_state,      &cmd_exec,     &cmd_ps,   &cmd_pause, &cmd_resume,
-	&cmd_update, &cmd_events, &cmd_checkpoint, &cmd_restore,  NULL,
+	&cmd_check,  &cmd_completion, &cmd_create, &cmd_delete,     &cmd_features, &cmd_kill, &cmd_list,
+	&cmd_run,    &cmd_spec,       &cmd_start,  &cmd_state,      &cmd_exec,     &cmd_ps,   &cmd_pause,
+	&cmd_resume, &cmd_update,     &cmd_events, &cmd_checkpoint, &cmd_restore,  NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -27,7 +27,7 @@ complete_bash() { # WORD... : completes the last one
 		"$RUNTIME" completion "$shell" >"$T/$shell"
 		! command -v "$shell" >/dev/null || "$shell" -n "$T/$shell"
 		for c in create exec update; do
-			for o in $("$RUNTIME" "$c" --help | grep -o '^   --[a-z-]*' | sed 's/^   --//' | grep -vx help); do
+			for o in $("$RUNTIME" "$c" --help | grep -o '^   --[a-z0-9-]*' | sed 's/^   --//' | grep -vx help); do
 				grep -qE -- "(--|-l )$o\b" "$T/$shell" || { echo "$shell: $c --$o is missing"; return 1; }
 			done
 		done
