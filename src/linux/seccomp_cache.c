@@ -3,7 +3,7 @@
  * Compiled filters, kept in a directory that only joey's user may write.  A wrong entry would weaken a container, so
  * the directory and each file are verified (owner, mode, type, size, digest) and anything odd counts as absent.
  * The key covers all that the result depends on: every field of the profile in order, libseccomp's version and
- * architecture, the kernel's release, and the format of the file.
+ * architecture, the kernel's release, joey's own version, and the format of the file.
  *
  * The cache is an aid: whatever goes wrong here costs time, never the container.
  */
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include "config.h"
 #include "joey/blake2b.h"
 #include "joey/log.h"
 #include "linux/linux-internal.h"
@@ -61,6 +62,7 @@ static void add_host(struct joey_blake2b *h)
 	add_u64(h, seccomp_arch_native());
 	add_u64(h, v ? (uint64_t)v->major << 42 | (uint64_t)v->minor << 21 | v->micro : 0);
 	add_text(h, uts.release);
+	add_text(h, JOEY_VERSION " " JOEY_COMMIT);
 }
 
 void seccomp_cache_key(const struct joey_seccomp *p, char ret[65])

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* BLAKE2b after RFC 7693, unkeyed, messages up to 2^64-1 bytes. */
+#include <endian.h>
 #include <string.h>
 
 #include "joey/blake2b.h"
@@ -32,11 +33,10 @@ static uint64_t rotr(uint64_t x, unsigned n)
 
 static uint64_t load64(const uint8_t *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (unsigned i = 8; i > 0; i--)
-		v = v << 8 | p[i - 1];
-	return v;
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
 }
 
 static inline void mix(uint64_t *v, unsigned a, unsigned b, unsigned c, unsigned d, uint64_t x, uint64_t y)
