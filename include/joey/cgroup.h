@@ -16,7 +16,7 @@
 
 enum joey_cgroup_driver {
 	JOEY_CGROUP_CGROUPFS = 0,
-	JOEY_CGROUP_SYSTEMD, /* later issue: refused in words */
+	JOEY_CGROUP_SYSTEMD,
 	JOEY_CGROUP_DISABLED,
 	JOEY_CGROUP_DRIVER_MAX,
 };
@@ -54,6 +54,12 @@ static inline void joey_cgroup_freep(struct joey_cgroup **cg)
 /* Strings belong to cg.  Before create: created says whether create would make the directory (inode is 0 then).
  * Ask again after create, also when it failed: what it did not make is not the container's to remove. */
 void joey_cgroup_get_record(const struct joey_cgroup *cg, struct joey_cgroup_record *ret);
+
+/* Can this driver be used at all?  Says in words why not; asks nobody. */
+int joey_cgroup_driver_check(enum joey_cgroup_driver driver, struct joey_err *err);
+
+/* Annotations that are for the driver (org.systemd.property.*), checked and kept for create. */
+int joey_cgroup_annotate(struct joey_cgroup *cg, const struct joey_pairs *annotations, struct joey_err *err);
 
 /* mkdir of all levels, controllers that res needs (and others if possible) enabled on the way.  An absent
  * controller for a limit that is set is an error naming controller and key; res without limits needs none.

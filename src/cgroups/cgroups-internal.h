@@ -20,15 +20,17 @@
 #define CGROUP_DEPTH_MAX          16384       /* nested directories that a walk follows */
 
 struct cgroup_driver;
+struct cgroup_systemd;
 
 struct joey_cgroup {
 	enum joey_cgroup_driver kind;
 	const struct cgroup_driver *driver;
-	const char *mount; /* for texts; static storage of host.c */
-	char *path;        /* "/a/b/leaf"; NULL when disabled */
-	int mnt_fd;        /* the cgroup2 mount, O_PATH */
-	int parent_fd;     /* of path; opened on demand */
-	int dir_fd;        /* of path; -EBADF: not made yet, gone, or disabled */
+	const char *mount;         /* for texts; static storage of host.c */
+	char *path;                /* "/a/b/leaf"; NULL when disabled */
+	int mnt_fd;                /* the cgroup2 mount, O_PATH */
+	int parent_fd;             /* of path; opened on demand */
+	int dir_fd;                /* of path; -EBADF: not made yet, gone, or disabled */
+	struct cgroup_systemd *sd; /* the systemd driver's own; NULL: not yet, or another driver */
 	bool rootless, path_given;
 	bool created; /* before create: it will be made; afterwards: it was */
 	uint64_t inode;
@@ -44,15 +46,20 @@ struct joey_cgroup {
 struct cgroup_driver {
 	/* Sets cg->path.  mnt_fd is open. */
 	int (*locate)(struct joey_cgroup *cg, const char *cgroups_path, const char *id, struct joey_err *err);
+	/* Settings from annotations, before create; NULL: has none. */
+	int (*annotate)(struct joey_cgroup *cg, const struct joey_pairs *annotations, struct joey_err *err);
 	/* Makes path and opens dir_fd; sets created and inode.  Undoes its own work on failure. */
 	int (*create)(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err);
 	/* Told of new limits before they are written to the files; NULL: nobody to tell. */
 	int (*announce)(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err);
 	/* Removes an empty, childless cgroup.  -EBUSY: not yet.  -ENOENT counts as success. */
 	int (*remove)(struct joey_cgroup *cg);
+	/* Frees what is the driver's own; NULL: nothing. */
+	void (*done)(struct joey_cgroup *cg);
 };
 
 extern const struct cgroup_driver cgroup_cgroupfs;
+extern const struct cgroup_driver cgroup_systemd;
 
 /* ---- manager.c ---- */
 /* A cgroup around a directory of any file system; dir_fd is taken over. */
@@ -116,6 +123,7 @@ struct cgroup_knob_out {
 	const char *controller; /* not terminated */
 	int controller_len;
 	bool unified;
+	bool whole_percents; /* CPU quota as systemd keeps it */
 };
 /* Runs over the knob table in the order of 8.2. */
 int cgroup_knobs_each(const struct joey_resources *res, struct cgroup_knob_out *out, struct joey_err *err);

@@ -8,17 +8,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cgroups/cgroups-internal.h"
+#include "cgroups/systemd-internal.h"
 #include "joey/log.h"
 #include "joey/syscalls.h"
 
-/* A driver that joey knows by name but does not have yet has no operations. */
 static const struct {
 	const char *name;
 	const struct cgroup_driver *ops;
 } drivers[JOEY_CGROUP_DRIVER_MAX] = {
 	[JOEY_CGROUP_CGROUPFS] = { "cgroupfs", &cgroup_cgroupfs },
-	[JOEY_CGROUP_SYSTEMD] = { "systemd", NULL },
+	[JOEY_CGROUP_SYSTEMD] = { "systemd", &cgroup_systemd },
 	[JOEY_CGROUP_DISABLED] = { "disabled", NULL },
 };
 
@@ -60,6 +59,8 @@ void joey_cgroup_free(struct joey_cgroup *cg)
 {
 	if (!cg)
 		return;
+	if (cg->driver && cg->driver->done)
+		cg->driver->done(cg);
 	joey_close(cg->dir_fd);
 	joey_close(cg->parent_fd);
 	joey_close(cg->mnt_fd);
@@ -75,11 +76,6 @@ static int attach_driver(struct joey_cgroup *cg, struct joey_err *err)
 	if (cg->kind == JOEY_CGROUP_DISABLED)
 		return 0;
 	cg->driver = drivers[cg->kind].ops;
-	if (!cg->driver)
-		return joey_err_set(err, JOEY_EK_UNSUPPORTED, EOPNOTSUPP,
-				    "cgroup: the %s cgroup manager is not supported yet; use --cgroup-manager=cgroupfs "
-				    "(without --systemd-cgroup)",
-				    drivers[cg->kind].name);
 	return cgroup_host_open(&cg->mnt_fd, &cg->mount, err);
 }
 
@@ -229,6 +225,18 @@ int joey_cgroup_create(struct joey_cgroup *cg, const struct joey_resources *res,
 	if (!cg->driver || cg->kind == JOEY_CGROUP_DISABLED)
 		return 0;
 	return cg->driver->create(cg, res, err);
+}
+
+int joey_cgroup_annotate(struct joey_cgroup *cg, const struct joey_pairs *annotations, struct joey_err *err)
+{
+	return cg->driver && cg->driver->annotate ? cg->driver->annotate(cg, annotations, err) : 0;
+}
+
+int joey_cgroup_driver_check(enum joey_cgroup_driver driver, struct joey_err *err)
+{
+	autoclose int fd = -EBADF;
+
+	return driver == JOEY_CGROUP_SYSTEMD ? cgroup_sd_find_program(&fd, err) : 0;
 }
 
 int joey_cgroup_fd(const struct joey_cgroup *cg)

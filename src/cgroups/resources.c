@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "cgroups/cgroups-internal.h"
+#include "cgroups/systemd-internal.h"
 #include "joey/log.h"
 
 /* ---- conversions ------------------------------------------------------------------------------------- */
@@ -348,6 +348,15 @@ static int put_burst(const struct joey_resources *r, out_t *o, unsigned flags, s
 	return putf(o, "cpu.max.burst", flags, err, "%llu", (unsigned long long)r->cpu.burst.v);
 }
 
+/* The value that systemd will write again some day must be the one that is there. */
+static int64_t rounded_quota(int64_t quota, uint64_t period)
+{
+	uint64_t usec = cgroup_sd_cpu_usec(quota, period);
+
+	return __builtin_mul_overflow(usec, period, &usec) || usec / 1000000 > INT64_MAX ? quota
+											 : (int64_t)(usec / 1000000);
+}
+
 /* A burst above the present quota is EINVAL, and so is a quota below the present burst: burst, quota, burst. */
 static int knob_cpu_max(const struct joey_resources *r, out_t *o, struct joey_err *err)
 {
@@ -367,6 +376,8 @@ static int knob_cpu_max(const struct joey_resources *r, out_t *o, struct joey_er
 	o->key = quota != 0 ? "cpu.quota" : "cpu.period";
 	if (period == 0)
 		period = 100000;
+	if (quota > 0 && o->whole_percents)
+		quota = rounded_quota(quota, period);
 	if (quota > 0)
 		ret = putf(o, "cpu.max", 0, err, "%lld %llu", (long long)quota, (unsigned long long)period);
 	else
@@ -614,7 +625,9 @@ void cgroup_warn_ignored(const struct joey_resources *r)
 
 int joey_cgroup_apply(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
 {
-	struct cgroup_knob_out out = { .emit = write_limit, .arg = cg, .dir_fd = cg->dir_fd };
+	struct cgroup_knob_out out = {
+		.emit = write_limit, .arg = cg, .dir_fd = cg->dir_fd, .whole_percents = cg->kind == JOEY_CGROUP_SYSTEMD
+	};
 	int r = 0;
 
 	if (cg->dir_fd < 0) {

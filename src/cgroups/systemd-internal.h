@@ -45,17 +45,16 @@ struct cgroup_sd_client {
 	const char *address; /* NULL; else of a unit test */
 	int program_fd;      /* -EBADF: looked for; else of a unit test */
 };
-#define CGROUP_SD_CLIENT_INIT                          \
-	{                                              \
-		.sock = -EBADF, .program_fd = -EBADF   \
+#define CGROUP_SD_CLIENT_INIT                        \
+	{                                            \
+		.sock = -EBADF, .program_fd = -EBADF \
 	}
 /* The program, verified: nobody but its and joey's owner or root can have put or changed it. */
 int cgroup_sd_find_program(int *ret_fd, struct joey_err *err);
 /* Started on first use. */
 int cgroup_sd_client_start(struct cgroup_sd_client *c, bool user, uid_t uid, struct joey_err *err);
 /* One request and its reply within the deadline; when that passes, the program is killed.  *ret: heap; may be NULL. */
-int cgroup_sd_client_ask(struct cgroup_sd_client *c, const char *request, size_t len, char **ret,
-			 struct joey_err *err);
+int cgroup_sd_client_ask(struct cgroup_sd_client *c, const char *request, size_t len, char **ret, struct joey_err *err);
 /* Ends it. */
 void cgroup_sd_client_done(struct cgroup_sd_client *c);
 

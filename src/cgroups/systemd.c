@@ -59,18 +59,24 @@ static int new_systemd(struct joey_cgroup *cg, struct joey_err *err)
 static int host_uid(uid_t *ret, struct joey_err *err)
 {
 	autofree char *text = NULL;
-	unsigned inside, outside, count;
-	const char *line;
+	uint32_t n[3] = { 0 };
+	unsigned have = 0;
+	char *p, *word;
 	int r = joey_read_file_at(AT_FDCWD, "/proc/self/uid_map", 0, CGROUP_FILE_MAX, &text, NULL);
 
 	if (r < 0)
 		return joey_err_sys(err, r, "systemd: read /proc/self/uid_map");
-	for (line = text; line && *line; line = strchr(line, '\n'), line += line != NULL)
-		if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && geteuid() >= inside &&
-		    geteuid() - inside < count) {
-			*ret = outside + (geteuid() - inside);
+	/* three numbers a line: inside, outside, count */
+	p = text;
+	while ((word = strsep(&p, " \n")) != NULL) {
+		if (!*word || joey_parse_u32(word, &n[have]) < 0 || ++have < 3)
+			continue;
+		have = 0;
+		if (geteuid() >= n[0] && geteuid() - n[0] < n[2]) {
+			*ret = n[1] + (geteuid() - n[0]);
 			return 0;
 		}
+	}
 	return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOENT, "systemd: the user %u has no number outside", geteuid());
 }
 
@@ -94,8 +100,8 @@ static int manager_cgroup(struct cgroup_systemd *sd, char **ret, struct joey_err
 	if (r < 0 || strcmp(clean, *ret) != 0) {
 		free(*ret);
 		*ret = NULL;
-		return joey_err_set(err, JOEY_EK_OTHER, EBADMSG, "systemd: the manager of user %u names no cgroup of its own",
-				    (unsigned)sd->uid);
+		return joey_err_set(err, JOEY_EK_OTHER, EBADMSG,
+				    "systemd: the manager of user %u names no cgroup of its own", (unsigned)sd->uid);
 	}
 	return 0;
 }
@@ -177,10 +183,11 @@ static int check_ours(struct joey_cgroup *cg, struct joey_err *err)
 		return r;
 	if (sd->name.is_slice ? n == 0 : n == 1 && pids[0] == sd->client.pid)
 		return 0;
-	return joey_err_set(err, JOEY_EK_OTHER, EBUSY,
-			    "systemd: %s%s, said to be the cgroup of %s, holds %zu process(es), but not just the one that "
-			    "%s was started with",
-			    cg->mount, cg->path, sd->name.unit, n, sd->name.unit);
+	return joey_err_set(
+		err, JOEY_EK_OTHER, EBUSY,
+		"systemd: %s%s, said to be the cgroup of %s, holds %zu process(es), but not just the one that "
+		"%s was started with",
+		cg->mount, cg->path, sd->name.unit, n, sd->name.unit);
 }
 
 static int open_made(struct joey_cgroup *cg, const char *said, struct joey_err *err)

@@ -88,9 +88,10 @@ int cgroup_sd_find_program(int *ret_fd, struct joey_err *err)
 #else
 	(void)find_program;
 	(void)ret_fd;
-	return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
-			    "the systemd cgroup driver (--systemd-cgroup) is not supported by this build of joey, which "
-			    "was made without libsystemd; use --cgroup-manager=cgroupfs");
+	return joey_err_set(
+		err, JOEY_EK_UNSUPPORTED, ENOTSUP,
+		"the systemd cgroup driver (--systemd-cgroup) is not supported by this build of joey, which "
+		"was made without libsystemd; use --cgroup-manager=cgroupfs");
 #endif
 }
 

@@ -74,8 +74,10 @@ static int put_bits(struct joey_str *s, const char *name, const char *key, const
 	r = cgroup_sd_props_bits(list, s);
 	joey_str_add(s, "\n");
 	if (r == -EINVAL)
-		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "linux.resources.%s: \"%.200s\" is not a list such as "
-				    "\"0-3,7\"", key, list);
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL,
+				    "linux.resources.%s: \"%.200s\" is not a list such as "
+				    "\"0-3,7\"",
+				    key, list);
 	return r < 0 ? no_memory(err) : 0;
 }
 
@@ -131,9 +133,9 @@ static void put_tasks(struct joey_str *s, int64_t limit, bool starting)
 static const struct {
 	const char *key, *name;
 } unified_limits[] = {
-	{ "memory.min", "MemoryMin" },	    { "memory.low", "MemoryLow" },	     { "memory.high", "MemoryHigh" },
-	{ "memory.max", "MemoryMax" },	    { "memory.swap.max", "MemorySwapMax" },
-	{ "memory.zswap.max", "MemoryZSwapMax" }, { "cpu.weight", "CPUWeight" },
+	{ "memory.min", "MemoryMin" }, { "memory.low", "MemoryLow" },          { "memory.high", "MemoryHigh" },
+	{ "memory.max", "MemoryMax" }, { "memory.swap.max", "MemorySwapMax" }, { "memory.zswap.max", "MemoryZSwapMax" },
+	{ "cpu.weight", "CPUWeight" },
 };
 
 /* What systemd would not understand is left to the kernel, whose answer is the better error. */
@@ -176,8 +178,8 @@ static void limits_unified(const struct joey_resources *r, bool starting, struct
 
 			if (cgroup_sd_props_bits(u->value, &bits) == 0)
 				joey_str_printf(s, "%s=%s\n",
-						joey_streq(u->key, "cpuset.cpus") ? "AllowedCPUs" :
-										    "AllowedMemoryNodes",
+						joey_streq(u->key, "cpuset.cpus") ? "AllowedCPUs"
+										  : "AllowedMemoryNodes",
 						bits.buf);
 		}
 	}
@@ -208,9 +210,17 @@ int cgroup_sd_props_limits(const struct joey_resources *res, bool starting, stru
 
 /* 8.3.2 */
 static const char *const default_devices[] = {
-	"('char-*', 'm')",	   "('block-*', 'm')",	       "('/dev/char/1:3', 'rwm')", "('/dev/char/1:5', 'rwm')",
-	"('/dev/char/1:7', 'rwm')", "('/dev/char/1:8', 'rwm')", "('/dev/char/1:9', 'rwm')", "('/dev/char/5:0', 'rwm')",
-	"('/dev/char/5:2', 'rwm')", "('char-136', 'rwm')",      "('/dev/char/10:200', 'rwm')",
+	"('char-*', 'm')",
+	"('block-*', 'm')",
+	"('/dev/char/1:3', 'rwm')",
+	"('/dev/char/1:5', 'rwm')",
+	"('/dev/char/1:7', 'rwm')",
+	"('/dev/char/1:8', 'rwm')",
+	"('/dev/char/1:9', 'rwm')",
+	"('/dev/char/5:0', 'rwm')",
+	"('/dev/char/5:2', 'rwm')",
+	"('char-136', 'rwm')",
+	"('/dev/char/10:200', 'rwm')",
 };
 
 static void put_device(struct joey_str *s, const char *kind, const struct joey_device_rule *d)
@@ -325,8 +335,10 @@ static int put_seconds(const struct joey_pair *a, const struct joey_gv *v, struc
 	uint64_t usec = is_signed ? (uint64_t)v->u.i : v->u.u;
 
 	if (!strchr("nixyqut", v->type) || (is_signed && v->u.i < 0) || __builtin_mul_overflow(usec, 1000000u, &usec))
-		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "annotation %.200s=%.200s value parse error: not a "
-				    "number of seconds", a->key, a->value);
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL,
+				    "annotation %.200s=%.200s value parse error: not a "
+				    "number of seconds",
+				    a->key, a->value);
 	joey_str_printf(s, "uint64 %llu\n", (unsigned long long)usec);
 	return 0;
 }

@@ -154,7 +154,10 @@ static void update_done(struct update *u)
 int joey_cgroup_update(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
 {
 	struct update u = { .cg = cg };
-	struct cgroup_knob_out out = { .emit = write_and_remember, .arg = &u, .dir_fd = cg->dir_fd };
+	struct cgroup_knob_out out = { .emit = write_and_remember,
+				       .arg = &u,
+				       .dir_fd = cg->dir_fd,
+				       .whole_percents = cg->kind == JOEY_CGROUP_SYSTEMD };
 	int r = 0;
 
 	if (cg->dir_fd < 0)

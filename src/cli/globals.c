@@ -16,7 +16,7 @@ const struct opt global_opts[] = {
 	{ "debug", 0, OPT_BOOL, G(debug), NULL, "log what is going on, too" },
 	{ "systemd-cgroup", 0, OPT_BOOL, G(systemd_cgroup), NULL, "same as --cgroup-manager=systemd" },
 	{ "cgroup-manager", 0, OPT_STRING, G(cgroup_manager), "NAME",
-	  "cgroupfs, systemd (not supported yet) or disabled (default: cgroupfs)" },
+	  "cgroupfs, systemd or disabled (default: cgroupfs)" },
 	{ "rootless", 0, OPT_STRING, G(rootless_text), "true|false|auto",
 	  "do without the host's privileges (default: auto)" },
 	{ "version", 'v', OPT_BOOL, G(version), NULL, "print the version" },

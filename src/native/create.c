@@ -38,7 +38,9 @@ static int make_cgroup(struct native_plan *p, struct joey_err *err)
 
 	if (r < 0)
 		return r;
-	r = record_cgroup(p, err);
+	r = joey_cgroup_annotate(p->cgroup, &p->config->annotations, err);
+	if (r == 0)
+		r = record_cgroup(p, err);
 	if (r == 0)
 		r = args->save(args->arg, err);
 	if (r == 0) {

@@ -9,8 +9,14 @@
 #include <sys/capability.h>
 #include <sys/syscall.h>
 
+#include "config.h"
 #include "oci/oci-internal.h"
 
+#ifdef HAVE_SYSTEMD
+#define HAVE_SYSTEMD_DRIVER true
+#else
+#define HAVE_SYSTEMD_DRIVER false
+#endif
 #define OCI_VERSION_MIN "1.0.0"
 
 /* Annotations that change what joey does; a trailing '.' stands for a prefix. */
@@ -74,8 +80,8 @@ static void put_cgroup(struct joey_json_out *o)
 	joey_json_out_object(o, "cgroup");
 	joey_json_out_bool(o, "v1", false);
 	joey_json_out_bool(o, "v2", true);
-	joey_json_out_bool(o, "systemd", false);
-	joey_json_out_bool(o, "systemdUser", false);
+	joey_json_out_bool(o, "systemd", HAVE_SYSTEMD_DRIVER);
+	joey_json_out_bool(o, "systemdUser", HAVE_SYSTEMD_DRIVER);
 	joey_json_out_bool(o, "rdma", true);
 	joey_json_out_end(o);
 }

@@ -10,15 +10,6 @@
 #include "joey/setup.h"
 #include "runtime/runtime-internal.h"
 
-static int check_driver(const struct joey_runtime *rt, struct joey_err *err)
-{
-	if (rt->cgroup_driver != JOEY_CGROUP_SYSTEMD)
-		return 0;
-	return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
-			    "the systemd cgroup driver (--systemd-cgroup) is not supported yet: "
-			    "configure the engine to use the cgroupfs driver");
-}
-
 /* --console-socket is needed exactly when nobody stays to relay a terminal. */
 static int check_terminal(const struct rt_launch *l, struct joey_err *err)
 {
@@ -140,7 +131,7 @@ int rt_launch_prepare(struct rt_launch *l, struct joey_err *err)
 	(void)joey_cloexec_from(3 + l->inherit.open);
 	r = joey_id_check(l->o->id, err);
 	if (r == 0)
-		r = check_driver(l->rt, err);
+		r = joey_cgroup_driver_check(l->rt->cgroup_driver, err);
 	if (r == 0)
 		r = open_bundle(l, err);
 	if (r == 0)

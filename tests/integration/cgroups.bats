@@ -198,8 +198,7 @@ refused() {
 	[ -d "$THEIRS" ]
 }
 
-@test "[8.1.2] the systemd manager is refused in words" {
-	require_joey 'a later version has it'
+@test "[8.1.2] the systemd manager wants slice:prefix:name, or refuses in words" {
 	rt_fail 'systemd' --systemd-cgroup create --bundle "$B" "$CID"
 }
 
