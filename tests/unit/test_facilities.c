@@ -532,6 +532,38 @@ static void rdt(void *arg)
 	CHECK(strstr(joey_err_text(&err), "(last_cmd_status: no room)"));
 }
 
+/* ---- execve
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* 3 and 4 are to be kept, whatever else was left open, and by whomever, is not. */
+static void exec_descriptors(void *arg)
+{
+	static char
+		sh[] = "/bin/sh",
+		dash_c[] = "-c",
+		script[] =
+			"for f in /proc/self/fd/*; do n=${f##*/}; case $n in [0-4]) ;; *) test -e $f && exit 9;; esac;"
+			" done; test -e /proc/self/fd/3 && test -e /proc/self/fd/4 && test \"$VAR\" = 1";
+	static char var[] = "VAR=1", home[] = "HOME=/";
+	char *args[] = { sh, dash_c, script, NULL }, *env[] = { var, home };
+	struct joey_err err = JOEY_ERR_INIT;
+	int null = open("/dev/null", O_RDWR);
+	struct bare b;
+
+	(void)arg;
+	CHECK(dup2(null, 3) == 3 && dup2(null, 4) == 4 && dup2(null, 5) == 5 && dup2(null, 300) == 300);
+	if (null > 5)
+		close(null);
+	bare_init(&b);
+	b.process.args = (struct joey_strlist){ args, 3 };
+	b.process.env = (struct joey_strlist){ env, 2 };
+	b.setup.preserve_fds = 2;
+	CHECK_OK(step_environment(&b.setup, &err), &err);
+	CHECK_OK(step_resolve_executable(&b.setup, &err), &err);
+	joey_setup_exec(&b.setup, &err);
+	CHECK(!"execve failed");
+}
+
 static void in_child_as_root(void (*fn)(void *))
 {
 	ROOT_ONLY();
@@ -560,6 +592,7 @@ CHILD_TEST(terminal_stdio_closed)
 CHILD_TEST(terminal_hostile)
 CHILD_TEST(terminal_nowhere)
 CHILD_TEST(rdt)
+CHILD_TEST(exec_descriptors)
 
 int main(void)
 {
@@ -580,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_terminal_hostile),
 		cmocka_unit_test(test_terminal_nowhere),
 		cmocka_unit_test(test_rdt),
+		cmocka_unit_test(test_exec_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -355,7 +355,8 @@ static void test_layout_others(void **state)
 		"{\"names\":[\"socket\",\"bind\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":["
 		"{\"index\":0,\"value\":10,\"op\":\"SCMP_CMP_GE\"},{\"index\":1,\"value\":2,\"op\":\"SCMP_CMP_LT\"}]}]"
 		"}",
-		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"listenerPath\":\"/a\",\"architectures\":[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X32\"],"
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"listenerPath\":\"/"
+		"a\",\"architectures\":[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X32\"],"
 		"\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_ALLOW\",\"args\":["
 		"{\"index\":5,\"value\":18446744073709551615,\"op\":\"SCMP_CMP_NE\"},"
 		"{\"index\":3,\"value\":65535,\"valueTwo\":1,\"op\":\"SCMP_CMP_MASKED_EQ\"}]},"
