@@ -33,14 +33,14 @@ make_root() {
 # The initrd for the full virtual machine: busybox, the disk's and the shares' modules, in the order they load.
 make_initrd() {
 	local root=$1 out=$2 version tmp m
-	version=$(basename "$root"/lib/modules/*-cloud-amd64)
+	version=$(basename "$root"/lib/modules/*-amd64)
 	tmp=$(mktemp -d)
 	mkdir -p "$tmp/bin" "$tmp/modules"
 	cp "$root/usr/bin/busybox" "$tmp/bin/"
 	cp "$here/guest/init" "$tmp/init"
 	chmod 755 "$tmp/init"
-	for m in virtio_pci virtio_mmio virtio_blk virtio_rng ext4 9p 9pnet_virtio; do
-		modprobe -d "$root" -S "$version" --show-depends "$m" 2>/dev/null || true
+	for m in virtio_pci virtio_blk virtio-rng ext4 9p 9pnet_virtio; do
+		modprobe -d "$root" -S "$version" --show-depends "$m" || return 1
 	done | awk '$1 == "insmod" && !seen[$2]++ {print $2}' | while read -r m; do
 		case $m in
 		*.xz) xz -dc "$m" >"$tmp/modules/$(basename "${m%.xz}")" ;;
@@ -68,7 +68,10 @@ build() {
 	mkdir "$tmp/lib"
 	cp -L "$tmp"/root/usr/lib/x86_64-linux-gnu/{ld-linux-x86-64.so.2,libc.so.6} "$tmp/lib/"
 	patchelf --set-interpreter "$dir/lib/ld-linux-x86-64.so.2" --set-rpath "$dir/lib" "$tmp/linux.uml"
-	rm -rf "$tmp"/root/boot/* "$tmp"/root/lib/modules/*/kernel/{sound,drivers/gpu,drivers/media}
+	# Of the kernel's modules, those that a machine without hardware can have a use for.
+	rm -rf "$tmp"/root/boot/* "$tmp"/root/lib/modules/*/kernel/{sound,arch,drivers/net/{wireless,ethernet,usb,phy,can}}
+	find "$tmp"/root/lib/modules/*/kernel/drivers -mindepth 1 -maxdepth 1 ! -name net ! -name virtio ! -name block ! -name char \
+		-exec rm -rf {} +
 	cp -r "$tmp"/uml.tmp/usr/lib/uml/modules/* "$tmp/root/usr/lib/modules/"
 	rm -rf "$tmp/uml.tmp"
 	echo 0123456789abcdef0123456789abcdef >"$tmp/root/etc/machine-id"
