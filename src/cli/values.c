@@ -97,7 +97,7 @@ int size_from_string(const char *text, int64_t *ret)
 	text = take_decimal(text, &whole, &num, &den);
 	if (!text)
 		return -EINVAL;
-	if (*text == ' ')
+	if (*text == ' ' && text[1])
 		text++;
 	letter = *text ? strchr(letters, tolower((unsigned char)*text)) : NULL;
 	if (letter) {

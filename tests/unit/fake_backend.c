@@ -186,6 +186,70 @@ static int fake_wait(struct joey_container *c, int *ret_wstatus, struct joey_err
 	return r < 0 ? joey_err_sys(err, -r, "wait") : 0;
 }
 
+static int fake_set_paused(struct joey_container *c, bool paused, struct joey_err *err)
+{
+	(void)c;
+	(void)err;
+	note(paused ? "pause" : "resume");
+	fake.status = paused ? JOEY_ST_PAUSED : JOEY_ST_RUNNING;
+	return 0;
+}
+
+static int fake_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err)
+{
+	(void)c;
+	note("update");
+	fake.updated_pids = args->apply->pids_limit.set ? args->apply->pids_limit.v : 0;
+	return fake.fail_update ? joey_err_set(err, JOEY_EK_OTHER, EINVAL, "fake update failure") : 0;
+}
+
+static int fake_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err)
+{
+	pid_t *v = malloc(2 * sizeof(*v));
+
+	if (!v)
+		return joey_err_sys(err, ENOMEM, "pids");
+	v[0] = c->state.pid;
+	v[1] = getpid();
+	*ret = v;
+	*ret_n = 2;
+	return 0;
+}
+
+static int fake_stats(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err)
+{
+	(void)c;
+	(void)arena;
+	*ret = (struct joey_stats){ .pids = { .current = 3 }, .cpu = { .psi = { .set = true, .some.avg10 = 105 } } };
+	return fake.fail_stats ? joey_err_set(err, JOEY_EK_OTHER, EIO, "fake stats failure") : 0;
+}
+
+static unsigned fake_take(struct joey_watch *w)
+{
+	size_t last = JOEY_ARRAY_SIZE(fake.events) - 1;
+
+	(void)w;
+	return fake.events[fake.takes < last ? fake.takes++ : last];
+}
+
+static void fake_done(struct joey_watch *w)
+{
+	note("unwatch");
+	w->fd = joey_close(w->fd);
+}
+
+static int fake_watch(struct joey_container *c, struct joey_watch *ret, struct joey_err *err)
+{
+	int p[2];
+
+	(void)c;
+	if (pipe(p) < 0)
+		return joey_err_sys(err, errno, "pipe");
+	close(p[1]); /* wakes poll(2) each time */
+	*ret = (struct joey_watch){ .fd = p[0], .take = fake_take, .done = fake_done };
+	return 0;
+}
+
 static int fake_destroy(struct joey_container *c, struct joey_err *err)
 {
 	note("destroy");
@@ -203,6 +267,11 @@ const struct joey_backend joey_native_backend = {
 	.start = fake_start,
 	.signal = fake_signal,
 	.query = fake_query,
+	.set_paused = fake_set_paused,
+	.update = fake_update,
+	.pids = fake_pids,
+	.stats = fake_stats,
+	.watch = fake_watch,
 	.wait = fake_wait,
 	.destroy = fake_destroy,
 };

@@ -15,7 +15,10 @@ enum fake_point { FAKE_NOWHERE, FAKE_BEFORE_SAVE1, FAKE_AFTER_SAVE1, FAKE_AFTER_
 struct fake {
 	struct joey_str trace; /* "create save hook:prestart/creating ..." */
 	enum fake_point fail_at, die_at, hang_at;
-	bool fail_start, fail_destroy;
+	bool fail_start, fail_destroy, fail_update, fail_stats;
+	unsigned events[8]; /* what take() of a watch says, call by call; the last one stays */
+	size_t takes;
+	int64_t updated_pids;    /* pids.limit of the last update; 0: not asked for */
 	const char *fail_hook;   /* "poststart" */
 	bool run_exits;          /* run: the payload ends by itself ... */
 	int exit_status;         /* ... with this, or by signal -exit_status */

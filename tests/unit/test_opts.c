@@ -167,11 +167,98 @@ static void test_signals(void **state)
 	}
 }
 
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ms;
+	} good[] = {
+		{ "5s", 5000 },           { "0", 0 },         { "0s", 0 },       { "500ms", 500 },
+		{ "1m30s", 90000 },       { "1.5s", 1500 },   { "2h", 7200000 }, { "1us", 1 },
+		{ "1h1m1s1ms", 3661001 }, { "0.25m", 15000 }, { "1500us", 2 },   { "0.0001s", 1 },
+	};
+	static const char *const bad[] = { "",
+					   "5",
+					   "s",
+					   "-5s",
+					   "+5s",
+					   "5 s",
+					   "5S",
+					   "5s5",
+					   "1..5s",
+					   ".5s",
+					   "1.s",
+					   "5ns",
+					   "1e3s",
+					   "99999999999999999999s",
+					   "99999999999h",
+					   "5sx" };
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(good); i++) {
+		uint64_t ms = 4711;
+
+		assert_int_equal(duration_from_string(good[i].text, &ms), 0);
+		assert_int_equal(ms, good[i].ms);
+	}
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(bad); i++) {
+		uint64_t ms = 4711;
+
+		assert_true(duration_from_string(bad[i], &ms) < 0);
+		assert_int_equal(ms, 4711);
+	}
+}
+
+static void test_sizes(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t bytes;
+	} good[] = {
+		{ "0", 0 },
+		{ "-1", -1 },
+		{ "4096", 4096 },
+		{ "512M", 536870912 },
+		{ "512m", 536870912 },
+		{ "1k", 1024 },
+		{ "1KB", 1024 },
+		{ "1KiB", 1024 },
+		{ "1.5G", 1610612736 },
+		{ "32 b", 32 },
+		{ "2t", 2199023255552 },
+		{ "1p", 1125899906842624 },
+		{ "9223372036854775807", INT64_MAX },
+	};
+	static const char *const bad[] = { "",      "-2",
+					   "M",     "1x",
+					   "1 ",    "1MM",
+					   "1iB",   "0x10",
+					   " 1",    "1.M",
+					   "1,5M",  "9223372036854775808",
+					   "8192P", "99999999999999999999999" };
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(good); i++) {
+		int64_t v = 4711;
+
+		if (size_from_string(good[i].text, &v) < 0 || v != good[i].bytes)
+			fail_msg("%s is %lld", good[i].text, (long long)v);
+	}
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(bad); i++) {
+		int64_t v = 4711;
+
+		if (size_from_string(bad[i], &v) >= 0 || v != 4711)
+			fail_msg("\"%s\" is %lld", bad[i], (long long)v);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_sizes),
 	};
 
 	return cmocka_run_group_tests_name("opts", tests, NULL, NULL);
