@@ -9,6 +9,9 @@
  *  - output is kept up to a limit and thrown away beyond it;
  *  - the hook has its own process group, which is killed when time is up, and dies with joey (PR_SET_PDEATHSIG);
  *  - it gets the descriptors 0, 1, 2, the environment of the config and nothing else of ours.
+ *
+ * crun's annotations that send the output to a file are honoured where "file" means the host's: not for hooks that run
+ * when the image's tree is "/".
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "joey/log.h"
@@ -184,16 +188,30 @@ static int output_pipe(int *ret_read, int *ret_write)
 	return 0;
 }
 
-static int start(const struct joey_hook *hook, const char *state_json, char *const *env, int dir_fd, struct run *run)
+/* Where output goes instead of to us; -EBADF: to us. */
+struct hook_files {
+	int out, err;
+};
+
+static int output_to(int file, int *ret_read, int *ret_write)
+{
+	if (file < 0)
+		return output_pipe(ret_read, ret_write);
+	*ret_write = fcntl(file, F_DUPFD_CLOEXEC, 3);
+	return *ret_write < 0 ? -errno : 0;
+}
+
+static int start(const struct joey_hook *hook, const char *state_json, char *const *env, int dir_fd,
+		 const struct hook_files *files, struct run *run)
 {
 	struct child_fds c = { -EBADF, -EBADF, -EBADF, -EBADF };
 	pid_t parent = getpid();
 	int r;
 
 	c.in = stdin_for(state_json, strlen(state_json));
-	r = c.in < 0 ? c.in : output_pipe(&run->out.fd, &c.out);
+	r = c.in < 0 ? c.in : output_to(files->out, &run->out.fd, &c.out);
 	if (r >= 0)
-		r = output_pipe(&run->err.fd, &c.err);
+		r = output_to(files->err, &run->err.fd, &c.err);
 	if (r >= 0)
 		r = output_pipe(&run->status_fd, &c.status);
 	if (r >= 0) {
@@ -352,8 +370,8 @@ static int finish(const struct joey_hook *hook, struct run *run, struct joey_err
 	return bad_end(run, wstatus, err);
 }
 
-int joey_hook_run(const struct joey_hook *hook, enum joey_hook_kind kind, size_t index, const char *state_json,
-		  char *const *default_env, int dir_fd, struct joey_err *err)
+static int hook_run(const struct joey_hook *hook, enum joey_hook_kind kind, size_t index, const char *state_json,
+		    char *const *default_env, int dir_fd, const struct hook_files *files, struct joey_err *err)
 {
 	char *const *env = hook->has_env ? hook->env.v : default_env;
 	autofree struct run *run = calloc(1, sizeof(*run));
@@ -362,7 +380,7 @@ int joey_hook_run(const struct joey_hook *hook, enum joey_hook_kind kind, size_t
 	if (!run)
 		return joey_err_sys(err, ENOMEM, "error running %s hook #%zu", joey_hook_kind_to_string(kind), index);
 	run->pidfd = run->status_fd = run->out.fd = run->err.fd = -EBADF;
-	r = start(hook, state_json, env, dir_fd, run);
+	r = start(hook, state_json, env, dir_fd, files, run);
 	if (r < 0)
 		joey_err_sys(err, r, "start %s", hook->path);
 	else
@@ -373,16 +391,60 @@ int joey_hook_run(const struct joey_hook *hook, enum joey_hook_kind kind, size_t
 	return 0;
 }
 
+int joey_hook_run(const struct joey_hook *hook, enum joey_hook_kind kind, size_t index, const char *state_json,
+		  char *const *default_env, int dir_fd, struct joey_err *err)
+{
+	const struct hook_files none = { -EBADF, -EBADF };
+
+	return hook_run(hook, kind, index, state_json, default_env, dir_fd, &none, err);
+}
+
+static int open_output(const struct joey_config *config, const char *key, int *ret_fd, struct joey_err *err)
+{
+	const char *path = joey_config_annotation(config, key);
+	autoclose int fd = -EBADF;
+	struct stat st;
+
+	if (!path || !path[0])
+		return 0;
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return joey_err_sys(err, errno, "annotation %s: open %s", key, path);
+	if (fstat(fd, &st) < 0)
+		return joey_err_sys(err, errno, "annotation %s: stat %s", key, path);
+	if (!S_ISREG(st.st_mode))
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "annotation %s: %s is not a regular file", key, path);
+	*ret_fd = joey_take_fd(&fd);
+	return 0;
+}
+
+static int open_outputs(const struct joey_config *config, enum joey_hook_kind kind, int *ret_out, int *ret_err,
+			struct joey_err *err)
+{
+	int r;
+
+	if (config->hooks[kind].n == 0 || kind == JOEY_HOOK_START_CONTAINER)
+		return 0;
+	r = open_output(config, "run.oci.hooks.stdout", ret_out, err);
+	return r < 0 ? r : open_output(config, "run.oci.hooks.stderr", ret_err, err);
+}
+
 int joey_hooks_run(const struct joey_config *config, enum joey_hook_kind kind, const char *state_json,
 		   char *const *default_env, int dir_fd, struct joey_err *err)
 {
 	const struct joey_hooks *hooks = &config->hooks[kind];
+	autoclose int out_fd = -EBADF;
+	autoclose int err_fd = -EBADF;
+	int r = open_outputs(config, kind, &out_fd, &err_fd, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < hooks->n; i++) {
+		const struct hook_files files = { out_fd, err_fd };
 		autoerr struct joey_err one = JOEY_ERR_INIT;
 		struct joey_err *to = kind == JOEY_HOOK_POSTSTOP ? &one : err;
-		int r = joey_hook_run(&hooks->v[i], kind, i, state_json, default_env, dir_fd, to);
 
+		r = hook_run(&hooks->v[i], kind, i, state_json, default_env, dir_fd, &files, to);
 		if (r < 0 && kind != JOEY_HOOK_POSTSTOP)
 			return r;
 		if (r < 0)

@@ -311,6 +311,40 @@ static void test_lists(void **state)
 	unlink(path);
 }
 
+static void test_output_files(void **state)
+{
+	static char key_out[] = "run.oci.hooks.stdout", key_err[] = "run.oci.hooks.stderr",
+		    script[] = "echo o; echo e >&2";
+	char dir[] = "/tmp/joey-unit-out.XXXXXX", out[64], link_path[64], cmd[64],
+	     *args[] = { argv0, dash_c, script, NULL };
+	struct joey_hook hook = { .path = sh, .args = { args, 3 } };
+	struct joey_pair pairs[] = { { key_out, out }, { key_err, out } };
+	struct joey_config *config = calloc(1, sizeof(*config));
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	autofree char *text = NULL;
+	size_t len;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(out, sizeof(out), "%s/out", dir);
+	snprintf(link_path, sizeof(link_path), "%s/link", dir);
+	config->annotations = (struct joey_pairs){ pairs, 2 };
+	config->hooks[JOEY_HOOK_PRESTART] = config->hooks[JOEY_HOOK_START_CONTAINER] = (struct joey_hooks){ &hook, 1 };
+	/* appended to, each time */
+	assert_int_equal(joey_hooks_run(config, JOEY_HOOK_PRESTART, STATE, NULL, -EBADF, &err), 0);
+	assert_int_equal(joey_hooks_run(config, JOEY_HOOK_PRESTART, STATE, NULL, -EBADF, &err), 0);
+	/* not where "/" is the image's */
+	assert_int_equal(joey_hooks_run(config, JOEY_HOOK_START_CONTAINER, STATE, NULL, -EBADF, &err), 0);
+	assert_int_equal(joey_read_file_at(AT_FDCWD, out, 0, 100, &text, &len), 0);
+	assert_string_equal(text, "o\ne\no\ne\n");
+	assert_int_equal(symlink("out", link_path), 0);
+	pairs[0].value = link_path;
+	assert_int_equal(joey_hooks_run(config, JOEY_HOOK_PRESTART, STATE, NULL, -EBADF, &err), -ELOOP);
+	free(config);
+	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
+	assert_int_equal(system(cmd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,7 +354,7 @@ int main(void)
 		cmocka_unit_test(test_floods_output),   cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_no_descriptors),  cmocka_unit_test(test_without_stdio),
 		cmocka_unit_test(test_cwd_and_signals), cmocka_unit_test(test_dies_with_joey),
-		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_lists),           cmocka_unit_test(test_output_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
