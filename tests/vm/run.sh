@@ -28,6 +28,7 @@ image=$("$here/image.sh") || exit 120
 [ "$kind" = uml ] || emulator=$("$here/emulator.sh") || exit 120
 
 mkdir -p "$CACHE/jobs"
+find "$CACHE/jobs" -mindepth 1 -maxdepth 1 -mtime +1 -exec rm -rf {} + # of runs that were killed
 job=$(mktemp -d "$CACHE/jobs/XXXXXX")
 vm=''
 cleanup() {
