@@ -50,8 +50,13 @@ unit_tap() {
 		[ -e "${log%.log}.trs" ] || continue
 		name=$(basename "${log%.log}")
 		found=0
-		tap_named "$name" <"$log"
-		has_results "$log" || echo "not ok $name: no result; $(tail -n 1 "$log")"
+		grep -vE '^(PASS|FAIL|SKIP|XFAIL): ' "$log" | tap_named "$name"
+		if ! has_results "$log"; then
+			echo "not ok $name: no result; $(tail -n 1 "$log")"
+		elif grep -q '^ERROR: ' "$log"; then
+			echo "not ok $name: $(grep -m 1 '^ERROR: ' "$log")"
+			grep -m 3 -A 9 -E '==ERROR|runtime error' "$log" | sed 's/^/# /'
+		fi
 	done
 	return $found
 }
