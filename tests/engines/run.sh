@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs the engines' suites inside the test machine and prints TAP. usage: run.sh [RUNTIME [SUITE...]]
 # The runtime is copied to the machine's own disk: an engine must not run it from a shared folder.
-set -u
+set -u -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 runtime=${1:-/usr/sbin/runc}
 shift
@@ -17,4 +17,10 @@ for suite in "$@"; do
 	echo "# $suite with $("$runtime" --version | head -n 1)"
 	timeout -k 10 900 bats --tap "$here/$suite.bats" || rc=1
 done
+# Where the runtime has a systemd driver: what depends on the driver, once more with it.
+if [ "$*" = "containerd podman" ] && "$runtime" features 2>/dev/null | jq -e '.linux.cgroup.systemd' >/dev/null; then
+	echo "# podman with systemd's cgroups"
+	CGROUPS=systemd timeout -k 10 600 bats --tap -f "exit code|cgroup's files|limit|memory|stop|pod with|exec|pause|update|left" \
+		"$here/podman.bats" | sed 's/podman:/podman with systemd:/' || rc=1
+fi
 exit $rc

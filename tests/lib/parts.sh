@@ -97,13 +97,14 @@ part_style() {
 	return $rc
 }
 
+# The integration tests' helper programs, built here for the test machine too: a compiler is slow in there.
+test_tools() { bash "$SRC/tests/integration/tools/build.sh" "$BUILD/tools"; }
+
 # The files side by side, as many as there are cores; each file's output in one piece.
 part_host() {
 	cd "$SRC" || return 1
 	export RUNTIME=$JOEY JOEY_TEST_TOOLS=$BUILD/tools
-	mkdir -p "$BUILD/host" "$JOEY_TEST_TOOLS"
-	[ ! -x tests/integration/tools/build.sh ] || tests/integration/tools/build.sh "$JOEY_TEST_TOOLS" || return 1
-	rm -f "$BUILD"/host/*
+	test_tools && mkdir -p "$BUILD/host" && rm -f "$BUILD"/host/* || return 1
 	printf '%s\n' tests/integration/*.bats | xargs -P "$JOBS" -I{} sh -c \
 		'out=$1/$(basename "$2"); timeout -k 10 150 bats --tap "$2" >"$out" 2>&1 || [ $? -lt 124 ] || echo "not ok $2: time limit" >>"$out"' \
 		sh "$BUILD/host" {}
@@ -163,8 +164,9 @@ part_image() { "$TOP/tests/vm/image.sh"; }
 in_vm() {
 	local kind=$1 limit=$2
 	shift 2
+	test_tools || return 1
 	"$TOP/tests/vm/run.sh" "--$kind" --timeout "$limit" --share "$SRC:/source:ro" --share "$BUILD/gcc:/build:ro" \
-		--out "$BUILD/vm-$kind" -- bash /source/tests/vm/suite.sh "$@"
+		--share "$BUILD/tools:/tools:ro" --out "$BUILD/vm-$kind" -- bash /source/tests/vm/suite.sh "$@"
 }
 part_vm() { in_vm uml 1400 unit integration; }
 part_engines() { in_vm uml 800 engines; }

@@ -5,11 +5,12 @@ set -u
 runtime=/usr/local/bin/joey
 install -m 755 /build/joey "$runtime"
 cp -r /source/tests /root/tests
+cp -a /tools /var/tmp/tools
 cd /root || exit 1
 . tests/lib/tap.sh
 # Test directories on a disk: /tmp is a nodev tmpfs, where no device of a root file system can be opened.
 export TMPDIR=/var/tmp
-export RUNTIME=$runtime JOEY=$runtime LC_ALL=C.UTF-8 JOEY_TEST_DEADLINE=30 JOEY_SRCDIR=/source JOEY_BUILDDIR=/build
+export JOEY_TEST_TOOLS=/var/tmp/tools RUNTIME=$runtime JOEY=$runtime LC_ALL=C.UTF-8 JOEY_TEST_DEADLINE=30 JOEY_SRCDIR=/source JOEY_BUILDDIR=/build
 rc=0
 
 unit() {
