@@ -50,6 +50,16 @@ int rt_interrupt_check(struct joey_err *err)
 	return joey_err_set(err, JOEY_EK_OTHER, EINTR, "interrupted by signal %d", (int)noted);
 }
 
+void rt_interrupt_allow(sigset_t *ret_old)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(polite); i++)
+		(void)sigaddset(&set, polite[i]);
+	(void)sigprocmask(SIG_UNBLOCK, &set, ret_old);
+}
+
 void rt_interrupt_end(void)
 {
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(polite); i++)

@@ -94,17 +94,18 @@ static int on_runtime_hooks(void *arg, struct joey_err *err)
 {
 	static const enum joey_hook_kind order[] = { JOEY_HOOK_PRESTART, JOEY_HOOK_CREATE_RUNTIME };
 	struct rt_launch *l = arg;
+	sigset_t old;
+	int r = 0;
 
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(order); i++) {
-		int r = rt_interrupt_check(err);
-
+	rt_interrupt_allow(&old);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(order) && r == 0; i++) {
+		r = rt_hooks_run(l->c, order[i], JOEY_ST_CREATING, l->c->state.pid, err);
 		if (r == 0)
-			r = rt_hooks_run(l->c, order[i], JOEY_ST_CREATING, l->c->state.pid, err);
-		if (r < 0)
-			return r;
+			r = rt_interrupt_check(err);
 	}
-	l->hooks_done = true;
-	return 0;
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	l->hooks_done = r == 0;
+	return r;
 }
 
 static int backend_create(struct rt_launch *l, struct joey_err *err)

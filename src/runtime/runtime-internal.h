@@ -137,6 +137,8 @@ void rt_interrupt_begin(void);
 /* 0 or the signal. */
 int rt_interrupt_pending(void);
 int rt_interrupt_check(struct joey_err *err);
+/* Unblocks them: backends block signals while they wait for init, but a hook may take for ever. */
+void rt_interrupt_allow(sigset_t *ret_old);
 void rt_interrupt_end(void);
 
 /* ---- launch.c, prepare.c: what create and run share ----------------------------------------------------------- */

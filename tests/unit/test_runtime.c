@@ -267,6 +267,9 @@ static const struct {
 	{ JOEY_OP_PAUSE, { "container not running", OK, OK, "container not running", "container not running" } },
 	{ JOEY_OP_RESUME,
 	  { "container not paused", "container not paused", "container not paused", OK, "container not paused" } },
+	{ JOEY_OP_UPDATE, { "container not running", OK, OK, OK, "container not running" } },
+	{ JOEY_OP_EVENTS,
+	  { "container with id c1 is not running", OK, OK, OK, "container with id c1 is not running" } },
 };
 
 static void test_lifecycle_table(void **state)
