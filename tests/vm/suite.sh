@@ -4,6 +4,7 @@
 set -u
 runtime=/usr/local/bin/joey
 install -m 755 /build/joey "$runtime"
+[ ! -e /build/joey-sd-bus ] || install -D -m 755 /build/joey-sd-bus /usr/local/libexec/joey/joey-sd-bus
 cp -r /source/tests /root/tests
 cp -a /tools /var/tmp/tools
 cd /root || exit 1
