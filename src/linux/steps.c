@@ -110,13 +110,16 @@ void joey_setup_done(struct joey_setup *s)
 int joey_setup_run(struct joey_setup *s, enum joey_phase phase, struct joey_err *err)
 {
 	for (const struct step *step = steps[phase]; step->name; step++) {
+		int r;
+
 		if (step->wanted && !step->wanted(s))
 			continue;
-		if (step->run(s, err) >= 0)
+		r = step->run(s, err);
+		if (r >= 0)
 			continue;
 		if (!step->plain)
-			joey_err_wrap(err, "%s", step->name);
-		return joey_err_wrap(err, "error during container init");
+			r = joey_err_wrap(err, "%s", step->name);
+		return s->exec_only ? r : joey_err_wrap(err, "error during container init");
 	}
 	return 0;
 }

@@ -82,6 +82,8 @@ static int prepare(struct exec_run *x, const struct joey_runtime *rt, struct joe
 		r = connect_sockets(x, process->terminal, err);
 	if (r < 0)
 		return r;
+	if (!x->o->detach)
+		rt_terminal_preset(process);
 	x->args = (struct joey_exec){
 		.config = config,
 		.process = process,

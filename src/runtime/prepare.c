@@ -21,6 +21,8 @@ static int check_terminal(const struct rt_launch *l, struct joey_err *err)
 	if ((!detach || !terminal) && l->o->console_socket)
 		return joey_err_set(err, JOEY_EK_USAGE, EINVAL,
 				    "cannot use console socket if joey will not detach or allocate tty");
+	if (!detach)
+		rt_terminal_preset(l->config->process);
 	return 0;
 }
 

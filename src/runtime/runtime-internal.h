@@ -231,6 +231,8 @@ struct rt_terminal {
 
 void rt_terminal_begin(struct rt_terminal *t, int master);
 void rt_terminal_resize(const struct rt_terminal *t);
+/* In the foreground: the terminal begins with our size, for a program that asks before we could resize it. */
+void rt_terminal_preset(struct joey_process *p);
 /* Fills p[0..2] (stdin, stdout, master) with what can be moved now, and moves it after poll(2). */
 void rt_terminal_want(const struct rt_terminal *t, struct pollfd p[3]);
 void rt_terminal_move(struct rt_terminal *t, const struct pollfd p[3]);

@@ -33,16 +33,28 @@ void rt_terminal_begin(struct rt_terminal *t, int master)
 	rt_terminal_resize(t);
 }
 
+static bool size_of_ours(struct winsize *ret)
+{
+	return (ioctl(STDIN_FILENO, TIOCGWINSZ, ret) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, ret) == 0) &&
+	       ret->ws_row > 0 && ret->ws_col > 0;
+}
+
 void rt_terminal_resize(const struct rt_terminal *t)
 {
 	struct winsize ws;
 
-	if (t->master < 0)
-		return;
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) < 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) < 0)
-		return;
-	if (ws.ws_row > 0 && ws.ws_col > 0)
+	if (t->master >= 0 && size_of_ours(&ws))
 		(void)ioctl(t->master, TIOCSWINSZ, &ws);
+}
+
+void rt_terminal_preset(struct joey_process *p)
+{
+	struct winsize ws;
+
+	if (!p->terminal || !size_of_ours(&ws))
+		return;
+	p->console_height = ws.ws_row;
+	p->console_width = ws.ws_col;
 }
 
 static bool can_fill(const struct rt_flow *f)

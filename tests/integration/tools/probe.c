@@ -19,11 +19,14 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -279,6 +282,108 @@ static int cmd_hunt(int argc, char **argv)
 	return 0;
 }
 
+/*
+ * spin: the C6 attacker.  As the container's init it asks for the newest pid and tries on each, until it is gone,
+ * whatever needs ptrace access.  The payload of these execs cannot be reached either (a program that may not be read is
+ * not dumpable), so every success counts.  On TERM: "seen=N early=N tries=N wins=N"; early: rounds of tries on a process
+ * that had not executed its program yet.
+ */
+struct spin {
+	unsigned long seen, early, tries, wins;
+};
+
+static void spin_won(struct spin *s, pid_t pid, const char *what)
+{
+	if (s->wins++ < 20)
+		printf("WON %d %s\n", pid, what);
+	fflush(stdout);
+}
+
+static void spin_open(struct spin *s, pid_t pid, const char *what, int flags)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+	s->tries++;
+	if (fd < 0)
+		return;
+	spin_won(s, pid, what);
+	close(fd);
+}
+
+static void spin_one(struct spin *s, pid_t pid)
+{
+	static const char *const links[] = { "root", "cwd", "ns/mnt", "ns/user", "ns/net", "fd/0", "fd/3", "fd/4", "fd/5",
+					     "fd/6", "fd/7", "fd/8", "fd/9", "fd/10", "fd/11" };
+	char buf[64];
+	struct iovec local = { buf, sizeof buf }, remote = { (void *)0x1000, sizeof buf };
+	spin_open(s, pid, "exe", O_RDONLY);
+	spin_open(s, pid, "mem", O_RDWR);
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+		spin_open(s, pid, links[i], O_PATH);
+	s->tries += 3;
+	if (ptrace(PTRACE_SEIZE, pid, 0, 0) == 0)
+		spin_won(s, pid, "ptrace");
+	if (process_vm_readv(pid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
+		spin_won(s, pid, "process_vm_readv");
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd >= 0) {
+		for (int n = 0; n < 12; n++) {
+			int fd = syscall(SYS_pidfd_getfd, pidfd, n, 0);
+			if (fd >= 0) {
+				spin_won(s, pid, "pidfd_getfd");
+				close(fd);
+			}
+		}
+		close(pidfd);
+	}
+}
+
+static pid_t newest_pid(int loadavg)
+{
+	char buf[128] = "";
+	ssize_t n = pread(loadavg, buf, sizeof buf - 1, 0);
+	char *last = n > 0 ? strrchr(buf, ' ') : NULL;
+	return last ? atoi(last) : 0;
+}
+
+static int is_early(pid_t pid)
+{
+	char path[32], comm[32] = "";
+	snprintf(path, sizeof path, "/proc/%d/comm", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, comm, sizeof comm - 1);
+	close(fd);
+	return n > 0 && strncmp(comm, "sleep", 5) != 0;
+}
+
+static int cmd_spin(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	struct spin s = { 0 };
+	pid_t last = 1;
+	int loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	signal(SIGTERM, on_sig);
+	printf("ready\n");
+	fflush(stdout);
+	while (!got[SIGTERM]) {
+		pid_t p = newest_pid(loadavg);
+		if (p <= 1 || (kill(p, 0) < 0 && errno == ESRCH))
+			continue;
+		s.seen += p != last;
+		last = p;
+		int early = is_early(p);
+		spin_one(&s, p);
+		s.early += early && is_early(p);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+	printf("seen=%lu early=%lu tries=%lu wins=%lu\n", s.seen, s.early, s.tries, s.wins);
+	return 0;
+}
+
 /* eat MIB: touches that much memory. */
 static int cmd_eat(int argc, char **argv)
 {
@@ -320,6 +425,27 @@ static int cmd_open(int argc, char **argv)
 	return 0;
 }
 
+/* reopen PATH: keeps a read-only descriptor of it, waits for a line, then tries to get a writable one out of that, as
+ * CVE-2019-5736 did: waits while the file is busy; writes nothing. */
+static int cmd_reopen(int argc, char **argv)
+{
+	char line[16], self[64];
+	int w = -1, fd = argc > 1 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
+	printf("holding %d\n", fd >= 0);
+	fflush(stdout);
+	if (fd < 0 || !fgets(line, sizeof line, stdin))
+		return 1;
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	for (int i = 0; i < 5000; i++) {
+		w = open(self, O_WRONLY | O_CLOEXEC);
+		if (w >= 0 || errno != ETXTBSY)
+			break;
+		usleep(1000);
+	}
+	printf("%s\n", w >= 0 ? "WRITABLE" : strerror(errno));
+	return 0;
+}
+
 /* mknod PATH TYPE MAJ MIN */
 static int cmd_mknod(int argc, char **argv)
 {
@@ -341,7 +467,7 @@ static const struct cmd {
 	{ "sig", cmd_sig },	      { "affinity", cmd_affinity }, { "waitsig", cmd_waitsig },
 	{ "listen", cmd_listen },     { "notify", cmd_notify },	    { "hunt", cmd_hunt },
 	{ "eat", cmd_eat },	      { "forks", cmd_forks },	    { "open", cmd_open },
-	{ "mknod", cmd_mknod },
+	{ "mknod", cmd_mknod },	      { "reopen", cmd_reopen },    { "spin", cmd_spin },
 };
 
 int main(int argc, char **argv)
