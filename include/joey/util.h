@@ -154,6 +154,14 @@ int joey_close_range(unsigned first, unsigned last);
 /* CLOCK_MONOTONIC in milliseconds. */
 uint64_t joey_now_ms(void);
 
+/* ---- joey's own program file ------------------------------------------------------------------------- */
+
+/* Makes sure that this process runs joey from a file which no container can write to; if it does not, executes argv (the
+ * whole command line) anew from such a file and does not return.  Call before anything is opened. */
+int joey_self_protect(char *const argv[]);
+/* Where the program was found on the host, also after that; "" if unknown. */
+const char *joey_self_path(void);
+
 /* ---- processes ---------------------------------------------------------------------------------------- */
 
 /* Field 22 of /proc/PID/stat (clock ticks since boot) and field 3 (state letter).  -ESRCH if it is gone. */

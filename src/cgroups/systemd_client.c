@@ -59,13 +59,12 @@ static int find_program(int *ret_fd, struct joey_err *err)
 {
 	char exe[PATH_MAX], *slash;
 	struct stat st;
-	ssize_t n;
+	int n;
 	int r = -ENOENT;
 
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n < 0 || stat("/proc/self/exe", &st) < 0)
+	n = snprintf(exe, sizeof(exe), "%s", joey_self_path());
+	if (n <= 0 || (size_t)n >= sizeof(exe) || stat("/proc/self/exe", &st) < 0)
 		return joey_err_sys(err, errno, "systemd: find joey's own program");
-	exe[n] = '\0';
 	slash = strrchr(exe, '/');
 	if (slash && slash > exe) {
 		*slash = '\0';

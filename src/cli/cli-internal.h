@@ -63,6 +63,7 @@ struct command {
 	size_t min_args, max_args;
 	bool stop_at_operand;
 	bool needs_runtime; /* globals_finish() first */
+	bool enters;        /* makes a process in a container: joey's own file must be out of its reach */
 	int failure;        /* exit code when run fails */
 	/* > 0 or 0: exit code.  < 0: err is set.  argv holds operands only. */
 	int (*run)(const struct globals *g, const void *opts, char **argv, size_t argc, struct joey_err *err);

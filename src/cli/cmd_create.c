@@ -21,6 +21,7 @@ const struct command cmd_create = {
 	.min_args = 1,
 	.max_args = 1,
 	.needs_runtime = true,
+	.enters = true,
 	.failure = 1,
 	.run = run,
 	.opts_size = sizeof(struct joey_create_opts),

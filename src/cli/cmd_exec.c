@@ -46,6 +46,7 @@ const struct command cmd_exec = {
 	.max_args = SIZE_MAX,
 	.stop_at_operand = true,
 	.needs_runtime = true,
+	.enters = true,
 	.failure = 255,
 	.run = run,
 	.opts_size = sizeof(struct joey_exec_opts),

@@ -30,6 +30,7 @@ const struct command cmd_run = {
 	.min_args = 1,
 	.max_args = 1,
 	.needs_runtime = true,
+	.enters = true,
 	.failure = 1,
 	.run = run,
 	.opts_size = sizeof(struct joey_create_opts),

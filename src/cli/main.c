@@ -79,6 +79,17 @@ static int run_help(char **argv, size_t argc, struct joey_err *err)
 	return c ? help_command(c, err) : help_program(err);
 }
 
+/* argv: the command's own words, from its name on. */
+static int enter_command(const struct command *c, struct globals *g, char **argv, size_t argc, char *const *all,
+			 struct joey_err *err)
+{
+	int r = c->enters ? joey_self_protect(all) : 0;
+
+	if (r < 0)
+		return joey_err_sys(err, r, "take joey's own program out of the container's reach");
+	return run_command(c, g, argv + 1, argc - 1, err);
+}
+
 static int dispatch(struct globals *g, char **argv, size_t argc, int *ret_failure, struct joey_err *err)
 {
 	const struct command *c;
@@ -108,7 +119,7 @@ static int dispatch(struct globals *g, char **argv, size_t argc, int *ret_failur
 		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "joey: unknown command \"%s\"; see joey --help",
 				    argv[at]);
 	*ret_failure = c->failure;
-	return run_command(c, g, argv + at + 1, argc - at - 1, err);
+	return enter_command(c, g, argv + at, argc - at, argv - 1, err);
 }
 
 int main(int argc, char **argv)
