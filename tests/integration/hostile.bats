@@ -302,18 +302,51 @@ shared_dev() {
 }
 
 # C4: the runtime's own binary.
-@test "[10.9 C4] entry points that execute /proc/self/exe" {
+@test "[10.9 C4] entry points that execute /proc/self/exe, by name, by #! and as ELF interpreter" {
 	local sum
 	sum=$(sha256sum <"$RUNTIME")
 	cmd /proc/self/exe --version
 	rt run --bundle "$B" "$CID"
-	lacks_text "joey version"
 	printf '#!/proc/self/exe\n' >"$B/rootfs/bin/again"
 	chmod 755 "$B/rootfs/bin/again"
 	cmd again
 	rt run --bundle "$B" "$CID"
-	lacks_text "joey version"
 	equals "$(sha256sum <"$RUNTIME")" "$sum"
+}
+
+# What the image can make the kernel execute by that name is joey's file: nothing that was opened through /proc/PID/exe may
+# ever become writable, not even for the host's root.
+reopen_exe() { # reopen_exe PID END-COMMAND...: what became of a descriptor of PID's program after END-COMMAND
+	local pid=$1
+	shift
+	rm -f "$T/go"
+	background "$TOOLS/probe" reopen "/proc/$pid/exe" "$T/go" >"$T/reopened"
+	until_true file_has "$T/reopened" 'holding 1'
+	"$@"
+	touch "$T/go"
+	wait "${BG[-1]}"
+	output=$(tail -n 1 "$T/reopened")
+	[[ $output == 'Read-only file system' || $output == 'Operation not permitted' ]] || { show; return 1; }
+}
+
+@test "[10.9 C4] joey's file does not become writable through the /proc/PID/exe of an init" {
+	cp "$RUNTIME" "$T/${RUNTIME##*/}"
+	RUNTIME=$T/${RUNTIME##*/}
+	cmd sleep 100
+	create
+	reopen_exe "$(pid_of)" rt_ok delete --force "$CID"
+	# before start, in a hook's time
+	mkfifo "$T/hold"
+	cfg '.hooks={"createContainer":[{"path":"/bin/sh","args":["sh","-c","echo $PPID >$0.pid; read x <$0",$f]}]}' --arg f "$T/hold"
+	background "$RUNTIME" --root "$ROOT" create --bundle "$B" "$CID" </dev/null >"$T/o" 2>&1
+	local creating=${BG[-1]}
+	until_true test -s "$T/hold.pid"
+	finish() {
+		echo go >"$T/hold"
+		wait "$creating"
+		rt_ok delete --force "$CID"
+	}
+	reopen_exe "$creating" finish
 }
 
 @test "[10.9 C4 C6] a container that shares its pid namespace cannot reach joey's init: exe, mem, fd, root" {

@@ -223,10 +223,11 @@ load helpers
 	cmd sleep 100
 	create
 	start
-	local p exe n=0
+	local p exe n=0 me
+	me=$(stat -Lc %d:%i "$RUNTIME")
 	for p in /proc/[0-9]*; do
-		exe=$(readlink "$p/exe" 2>/dev/null) || continue
-		[ "$exe" != "$(readlink -f "$RUNTIME")" ] || n=$((n + 1))
+		exe=$(stat -Lc %d:%i "$p/exe" 2>/dev/null) || continue
+		[ "$exe" != "$me" ] || n=$((n + 1))
 	done
 	equals "$n" 0
 }

@@ -83,3 +83,16 @@ load helpers
 	[ ! -s "$T/log" ] || jq -e .level "$T/log" >/dev/null
 	! grep -q '"level":"error"' "$T/log"
 }
+
+@test "[engine5.1 2.9] a warning goes to the log of a command that succeeds, and not of one that fails" {
+	require_joey 'where warnings go'
+	cfg '.process.capabilities.bounding += ["CAP_FROM_THE_FUTURE"]'
+	rt_ok --log "$T/log" --log-format json run --bundle "$B" "$CID"
+	equals "$errout" ''
+	equals "$(jq -r .level "$T/log")" warning
+	jq -r .msg "$T/log" | grep -q CAP_FROM_THE_FUTURE
+	cmd no-such-program
+	rm "$T/log"
+	rt --log "$T/log" --log-format json run --bundle "$B" "$CID"
+	equals "$(jq -r .level "$T/log")" error
+}

@@ -285,3 +285,21 @@ load helpers
 	cfg '.linux.intelRdt={"closID":"jt","l3CacheSchema":"L3:0=f"}'
 	create_fails ''
 }
+
+@test "[5.4] in a user namespace, a device is bound from another name in the host's /dev" {
+	have_userns || skip 'no user namespaces'
+	userns
+	cfg '.linux.devices=[{"type":"c","path":"/dev/nought","major":1,"minor":3}]'
+	in_ctr 'echo x >/dev/nought && stat -c "%t:%T" /dev/nought'
+	equals "$output" 1:3
+}
+
+@test "[10.1] rootfsPropagation slave: mounts of the host arrive, others do not leave" {
+	[ "$(stat -c %d "$T")" = "$(stat -c %d /)" ] || skip 'the bundle is not on the file system of /'
+	cfg '.linux.rootfsPropagation="slave"'
+	script 'until [ -e /mnt/seen ]; do sleep 0.05; done; echo seen'
+	unshare --mount sh -c 'mount --make-rshared / && { timeout 20 "$1" --root "$2" run --bundle "$3" "$4" & sleep 0.3
+		mount -t tmpfs x "$3/rootfs/mnt" && touch "$3/rootfs/mnt/seen"; wait $!; }' \
+		sh "$RUNTIME" "$ROOT" "$B" "$CID" >"$T/said" </dev/null 3>&- 4>&-
+	equals "$(cat "$T/said")" seen
+}

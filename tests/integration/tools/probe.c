@@ -425,16 +425,18 @@ static int cmd_open(int argc, char **argv)
 	return 0;
 }
 
-/* reopen PATH: keeps a read-only descriptor of it, waits for a line, then tries to get a writable one out of that, as
+/* reopen PATH GO: keeps a read-only descriptor of it, waits for the file GO, then tries to get a writable one out of that, as
  * CVE-2019-5736 did: waits while the file is busy; writes nothing. */
 static int cmd_reopen(int argc, char **argv)
 {
-	char line[16], self[64];
-	int w = -1, fd = argc > 1 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
+	char self[64];
+	int w = -1, fd = argc > 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
 	printf("holding %d\n", fd >= 0);
 	fflush(stdout);
-	if (fd < 0 || !fgets(line, sizeof line, stdin))
+	if (fd < 0)
 		return 1;
+	for (int i = 0; i < 20000 && access(argv[2], F_OK) != 0; i++)
+		usleep(1000);
 	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
 	for (int i = 0; i < 5000; i++) {
 		w = open(self, O_WRONLY | O_CLOEXEC);
