@@ -73,7 +73,7 @@ struct joey_setup {
 	int exec_fd;               /* O_PATH of the program, found by resolve_executable; -EBADF before */
 	char *exec_path;           /* as it is given to execve */
 	char **envp;               /* final environment (heap) */
-	bool cwd_done;	  /* step_chdir succeeded as the first user; else it is tried again as the final one */
+	bool cwd_done;             /* step_chdir succeeded as the first user; else it is tried again as the final one */
 	bool *mount_readonly_late; /* per config mount: to be made read-only in PIVOT phase (heap, n_mounts) */
 	int *mount_fds;            /* per config mount: O_PATH of the mount where kept for later, else -EBADF (heap) */
 };
@@ -98,6 +98,11 @@ bool joey_setup_wants_procfs(const struct joey_setup *s);
 /* Everything is ready: closes or marks descriptors and execve()s.  Returns only on failure; the text is
  * `exec /path: <errno text>`. */
 int joey_setup_exec(struct joey_setup *s, struct joey_err *err);
+
+/* In a process with a mount namespace of its own: the rootfs as a mount over its directory. */
+int joey_setup_rootfs(struct joey_setup *s, struct joey_err *err);
+/* The same, and every mount of the config: what stays when the namespace is gone are the mount points. */
+int joey_setup_mount_points(struct joey_setup *s, struct joey_err *err);
 
 /* ---- parent-side helpers of the same facilities ------------------------------------------------------- */
 

@@ -156,8 +156,8 @@ uint64_t joey_now_ms(void);
 
 /* ---- joey's own program file ------------------------------------------------------------------------- */
 
-/* Makes sure that this process runs joey from a file which no container can write to; if it does not, executes argv (the
- * whole command line) anew from such a file and does not return.  Call before anything is opened. */
+/* Makes sure that this process runs joey from a file which no container can write to; if it does not, executes argv
+ * (the whole command line) anew from such a file and does not return.  Call before anything is opened. */
 int joey_self_protect(char *const argv[]);
 /* Where the program was found on the host, also after that; "" if unknown. */
 const char *joey_self_path(void);

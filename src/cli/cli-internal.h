@@ -99,6 +99,8 @@ int print_out(const char *text, struct joey_err *err);
 /* Warnings go to stderr only if a person reads it, or always was asked for (list). */
 void log_sinks_init(const char *file, bool json, bool debug);
 void log_sinks_show_warnings(void);
+/* The command has succeeded: what it warned of goes to the log. */
+void log_sinks_success(void);
 /* The one error line of a failed command. */
 void log_sinks_error(const struct joey_err *err);
 
@@ -147,5 +149,33 @@ int size_from_string(const char *text, int64_t *ret);
 		  offsetof(struct joey_create_opts, preserve_fds),                                       \
 		  "N",                                                                                   \
 		  "pass N more descriptors on, from 3 (behind those of LISTEN_FDS)" },
+
+/* ---- cmd_checkpoint.c: what checkpoint and restore share; at: where struct joey_image_opts is ----------------------
+ */
+
+#define IMAGE_AT(type, member) (offsetof(type, i) + offsetof(struct joey_image_opts, member))
+#define IMAGE_STRING(type, member, name, value, help)                    \
+	{                                                                \
+		name, 0, OPT_STRING, IMAGE_AT(type, member), value, help \
+	}
+#define IMAGE_BOOL(type, member, name, help)                                \
+	{                                                                   \
+		name, 0, OPT_BOOL, IMAGE_AT(type, image.member), NULL, help \
+	}
+/* With a trailing comma. */
+#define IMAGE_OPTS(type)                                                                                               \
+	IMAGE_STRING(type, image_path, "image-path", "DIR", "where the images are (default: ./checkpoint)"),           \
+		IMAGE_STRING(type, work_path, "work-path", "DIR", "where CRIU keeps its logs (default: image-path)"),  \
+		IMAGE_BOOL(type, tcp_established, "tcp-established", "allow open TCP connections"),                    \
+		IMAGE_BOOL(type, tcp_close, "tcp-close", "close TCP connections"),                                     \
+		IMAGE_BOOL(type, tcp_skip_in_flight, "tcp-skip-in-flight", "skip connections that are being made"),    \
+		IMAGE_BOOL(type, link_remap, "link-remap", "allow unlinked files"),                                    \
+		IMAGE_BOOL(type, ext_unix_sk, "ext-unix-sk", "allow external unix sockets"),                           \
+		IMAGE_BOOL(type, shell_job, "shell-job", "allow shell jobs"),                                          \
+		IMAGE_BOOL(type, file_locks, "file-locks", "handle file locks"),                                       \
+		IMAGE_STRING(type, image.cgroups_mode, "manage-cgroups-mode", "MODE", "soft, full, strict or ignore"), \
+		IMAGE_STRING(type, empty_ns, "empty-ns", "NAME", "make a namespace (network), but not its contents"),  \
+		IMAGE_BOOL(type, auto_dedup, "auto-dedup", "drop memory images that are superseded"),                  \
+		IMAGE_BOOL(type, lazy_pages, "lazy-pages", "move memory on demand"),
 
 #endif

@@ -196,7 +196,8 @@ int step_exec_prepare(struct joey_setup *s, struct joey_err *err);
 bool wants_seccomp_late(const struct joey_setup *s);
 int step_seccomp_late(struct joey_setup *s, struct joey_err *err);
 
-/* seccomp.c, seccomp_tail.c, seccomp_layout.c, seccomp_cache.c: one heap block, so that a cache file is read into place. */
+/* seccomp.c, seccomp_tail.c, seccomp_layout.c, seccomp_cache.c: one heap block, so that a cache file is read into
+ * place. */
 struct seccomp_file { /* also the format of a cache file, native byte order */
 	char magic[8];
 	uint32_t version, n_insns;
@@ -226,8 +227,8 @@ size_t seccomp_limits(const struct joey_seccomp *profile, struct seccomp_limit r
 bool seccomp_is_new(const struct seccomp_limit *l, uint32_t nr);
 /* The same program, ENOSYS answers included, as one search tree per architecture: out has room for BPF_MAXINSNS.
  * -EOPNOTSUPP: in has instructions that this does not understand; it is to be used as it is. */
-int seccomp_layout(const struct joey_seccomp *profile, const struct sock_filter *in, size_t n,
-		   struct sock_filter *out, size_t *ret_n);
+int seccomp_layout(const struct joey_seccomp *profile, const struct sock_filter *in, size_t n, struct sock_filter *out,
+		   size_t *ret_n);
 struct seccomp_block *seccomp_block_new(size_t n_insns);
 /* Points prog into file. */
 void seccomp_block_seal(struct seccomp_block *b);

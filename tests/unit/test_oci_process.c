@@ -194,11 +194,11 @@ static void test_capabilities(void **state)
 
 	(void)state;
 	joey_log_set_sink(note_warning, &w, JOEY_LOG_WARNING);
-	c = parse_good(BEFORE,
-		       CMD
-		       ",\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_SYS_ADMIN\",\"CAP_FUTURE\"],"
-		       "\"permitted\":[\"CAP_FUTURE\",\"\",\"cap_kill\",\"CAP_KILL\"],\"effective\":[],\"ambient\":null}",
-		       AFTER);
+	c = parse_good(
+		BEFORE,
+		CMD ",\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_SYS_ADMIN\",\"CAP_FUTURE\"],"
+		    "\"permitted\":[\"CAP_FUTURE\",\"\",\"cap_kill\",\"CAP_KILL\"],\"effective\":[],\"ambient\":null}",
+		AFTER);
 	joey_log_set_sink(NULL, NULL, JOEY_LOG_WARNING);
 	assert_int_equal(w.n, 1);
 	assert_string_equal(w.last, "ignoring unknown or unavailable capabilities: [CAP_FUTURE cap_kill]");

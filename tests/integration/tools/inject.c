@@ -28,7 +28,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct { const char *name; long nr; } names[] = {
+static const struct {
+	const char *name;
+	long nr;
+} names[] = {
 #include "syscall-names.inc"
 };
 
@@ -132,7 +135,8 @@ static int on_syscall_stop(struct task *t)
 			set_result(t->pid, -fail_errno);
 		}
 		if (trace)
-			fprintf(trace, "%d %u %s %lld\n", t->ordinal, t->count, name_of(t->nr), (long long)si.exit.rval);
+			fprintf(trace, "%d %u %s %lld\n", t->ordinal, t->count, name_of(t->nr),
+				(long long)si.exit.rval);
 	}
 	return 0;
 }

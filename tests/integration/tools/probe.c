@@ -161,7 +161,8 @@ static int cmd_affinity(int argc, char **argv)
 	return 0;
 }
 
-/* waitsig FILE: handles TERM, USR1, USR2, INT, HUP, RTMIN+3; says "ready"; prints the number that came, exits 10+n%50 on TERM. */
+/* waitsig FILE: handles TERM, USR1, USR2, INT, HUP, RTMIN+3; says "ready"; prints the number that came, exits 10+n%50
+ * on TERM. */
 static volatile sig_atomic_t got[65];
 static void on_sig(int s)
 {
@@ -229,7 +230,8 @@ static int is_image_exe(const char *exe)
 
 static void hunt_one(const char *pid, int *wins)
 {
-	static const char *const what[] = { "exe", "mem", "root", "cwd", "fd/3", "fd/4", "fd/5", "fd/6", "fd/7", "ns/mnt" };
+	static const char *const what[] = { "exe",  "mem",  "root", "cwd",  "fd/3",
+					    "fd/4", "fd/5", "fd/6", "fd/7", "ns/mnt" };
 	char path[300], exe[4096] = "", dst[4096];
 	snprintf(path, sizeof path, "/proc/%s/exe", pid);
 	ssize_t n = readlink(path, exe, sizeof exe - 1);
@@ -285,8 +287,8 @@ static int cmd_hunt(int argc, char **argv)
 /*
  * spin: the C6 attacker.  As the container's init it asks for the newest pid and tries on each, until it is gone,
  * whatever needs ptrace access.  The payload of these execs cannot be reached either (a program that may not be read is
- * not dumpable), so every success counts.  On TERM: "seen=N early=N tries=N wins=N"; early: rounds of tries on a process
- * that had not executed its program yet.
+ * not dumpable), so every success counts.  On TERM: "seen=N early=N tries=N wins=N"; early: rounds of tries on a
+ * process that had not executed its program yet.
  */
 struct spin {
 	unsigned long seen, early, tries, wins;
@@ -313,8 +315,8 @@ static void spin_open(struct spin *s, pid_t pid, const char *what, int flags)
 
 static void spin_one(struct spin *s, pid_t pid)
 {
-	static const char *const links[] = { "root", "cwd", "ns/mnt", "ns/user", "ns/net", "fd/0", "fd/3", "fd/4", "fd/5",
-					     "fd/6", "fd/7", "fd/8", "fd/9", "fd/10", "fd/11" };
+	static const char *const links[] = { "root", "cwd",  "ns/mnt", "ns/user", "ns/net", "fd/0",  "fd/3", "fd/4",
+					     "fd/5", "fd/6", "fd/7",   "fd/8",    "fd/9",   "fd/10", "fd/11" };
 	char buf[64];
 	struct iovec local = { buf, sizeof buf }, remote = { (void *)0x1000, sizeof buf };
 	spin_open(s, pid, "exe", O_RDONLY);
@@ -425,8 +427,8 @@ static int cmd_open(int argc, char **argv)
 	return 0;
 }
 
-/* reopen PATH GO: keeps a read-only descriptor of it, waits for the file GO, then tries to get a writable one out of that, as
- * CVE-2019-5736 did: waits while the file is busy; writes nothing. */
+/* reopen PATH GO: keeps a read-only descriptor of it, waits for the file GO, then tries to get a writable one out of
+ * that, as CVE-2019-5736 did: waits while the file is busy; writes nothing. */
 static int cmd_reopen(int argc, char **argv)
 {
 	char self[64];
@@ -463,13 +465,27 @@ static const struct cmd {
 	const char *name;
 	int (*fn)(int, char **);
 } cmds[] = {
-	{ "fds", cmd_fds },	      { "sched", cmd_sched },	    { "ioprio", cmd_ioprio },
-	{ "mempolicy", cmd_mempolicy }, { "personality", cmd_personality }, { "syscall", cmd_syscall },
-	{ "keyring", cmd_keyring },   { "clocks", cmd_clocks },	    { "tty", cmd_tty },
-	{ "sig", cmd_sig },	      { "affinity", cmd_affinity }, { "waitsig", cmd_waitsig },
-	{ "listen", cmd_listen },     { "notify", cmd_notify },	    { "hunt", cmd_hunt },
-	{ "eat", cmd_eat },	      { "forks", cmd_forks },	    { "open", cmd_open },
-	{ "mknod", cmd_mknod },	      { "reopen", cmd_reopen },    { "spin", cmd_spin },
+	{ "fds", cmd_fds },
+	{ "sched", cmd_sched },
+	{ "ioprio", cmd_ioprio },
+	{ "mempolicy", cmd_mempolicy },
+	{ "personality", cmd_personality },
+	{ "syscall", cmd_syscall },
+	{ "keyring", cmd_keyring },
+	{ "clocks", cmd_clocks },
+	{ "tty", cmd_tty },
+	{ "sig", cmd_sig },
+	{ "affinity", cmd_affinity },
+	{ "waitsig", cmd_waitsig },
+	{ "listen", cmd_listen },
+	{ "notify", cmd_notify },
+	{ "hunt", cmd_hunt },
+	{ "eat", cmd_eat },
+	{ "forks", cmd_forks },
+	{ "open", cmd_open },
+	{ "mknod", cmd_mknod },
+	{ "reopen", cmd_reopen },
+	{ "spin", cmd_spin },
 };
 
 int main(int argc, char **argv)
