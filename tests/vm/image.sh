@@ -22,12 +22,13 @@ fetch_uml() {
 	printf '%s\n' "$version" >"$1/uml.version"
 }
 
+# Without the kernel's own scripts after installing: they would make an initrd that nobody uses.
 make_root() {
 	local packages
 	packages=$(sed 's/#.*//' "$here/packages" | tr -s ' \n' ',' | sed 's/^,//;s/,$//')
 	debs_root "$SUITE" "$1" --variant=minbase --include="$packages" --skip=output/dev,output/mknod \
-		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
-		--essential-hook='mkdir -p "$1/etc/initramfs-tools"' --customize-hook="$here/guest/setup.sh"' "$1"'
+		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt='path-exclude=/etc/kernel/postinst.d/*' --dpkgopt=force-unsafe-io --customize-hook="$here/guest/setup.sh"' "$1"'
 }
 
 # The initrd for the full virtual machine: busybox, the disk's and the shares' modules, in the order they load.
