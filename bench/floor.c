@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The floor of the benchmark: what the kernel alone asks for a container of the default config.json. It makes the same
  * namespaces, mounts, device nodes, masked and read-only paths, pivots and runs /bin/true, with no runtime around it:
  * no config, no state, no cgroup, no checks, no error text.
