@@ -52,6 +52,8 @@ struct cgroup_driver {
 	int (*create)(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err);
 	/* Told of new limits before they are written to the files; NULL: nobody to tell. */
 	int (*announce)(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err);
+	/* The kernel did not let us move pid there (EACCES, EPERM); NULL: nobody who may. */
+	int (*add)(struct joey_cgroup *cg, pid_t pid, struct joey_err *err);
 	/* Removes an empty, childless cgroup.  -EBUSY: not yet.  -ENOENT counts as success. */
 	int (*remove)(struct joey_cgroup *cg);
 	/* Frees what is the driver's own; NULL: nothing. */

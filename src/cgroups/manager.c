@@ -253,6 +253,8 @@ int joey_cgroup_add(struct joey_cgroup *cg, pid_t pid, struct joey_err *err)
 		return 0;
 	(void)snprintf(text, sizeof(text), "%d", (int)pid);
 	r = cg->dir_fd < 0 ? -ENODEV : cgroup_write(cg->dir_fd, "cgroup.procs", text);
+	if ((r == -EACCES || r == -EPERM) && cg->driver->add)
+		return cg->driver->add(cg, pid, err);
 	if (cgroup_gone(r))
 		return joey_err_set(err, JOEY_EK_STATE, ENODEV, "cgroup: add process %d: %s is gone", (int)pid,
 				    cgroup_name(cg));

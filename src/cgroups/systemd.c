@@ -284,6 +284,38 @@ static int set_props(struct joey_cgroup *cg, const struct joey_resources *res, s
 	return r < 0 ? r : cgroup_sd_client_ask(&sd->client, s.buf, s.len, NULL, err);
 }
 
+/*
+ * A process may be moved by who may write to the cgroup that both places have in common.  For a user in a session of
+ * his own (/user.slice/user-5.slice/session-1.scope) and the scopes of his manager that is root's: systemd can.
+ */
+static int systemd_add(struct joey_cgroup *cg, pid_t pid, struct joey_err *err)
+{
+	autostr struct joey_str s = JOEY_STR_INIT;
+	autofree pid_t *pids = NULL;
+	struct cgroup_systemd *sd;
+	size_t n = 0, i;
+	int r = from_path(cg, err);
+
+	if (r < 0)
+		return r;
+	sd = cg->sd;
+	joey_str_printf(&s, "attach %s\n%d", sd->name.unit, (int)pid);
+	if (s.failed)
+		return joey_err_sys(err, ENOMEM, "systemd: add process %d", (int)pid);
+	r = cgroup_sd_client_start(&sd->client, sd->user, sd->uid, err);
+	if (r == 0)
+		r = cgroup_sd_client_ask(&sd->client, s.buf, s.len, NULL, err);
+	if (r == 0)
+		r = joey_cgroup_pids(cg, &pids, &n, err);
+	if (r < 0)
+		return r;
+	for (i = 0; i < n; i++)
+		if (pids[i] == pid)
+			return 0;
+	return joey_err_set(err, JOEY_EK_OTHER, EBADMSG, "systemd: process %d was said to be in %s, but is not",
+			    (int)pid, cgroup_name(cg));
+}
+
 /* At create systemd has been told everything but the number of tasks, where that is small; and now init is in. */
 static int systemd_announce(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
 {
@@ -356,6 +388,7 @@ const struct cgroup_driver cgroup_systemd = {
 	.annotate = systemd_annotate,
 	.create = systemd_create,
 	.announce = systemd_announce,
+	.add = systemd_add,
 	.remove = systemd_remove,
 	.done = systemd_done,
 };

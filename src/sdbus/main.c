@@ -38,6 +38,7 @@ static int serve(struct sdbus *s, char *request)
 	char *props = request, *line = strsep(&props, "\n");
 	char *unit = line, *verb = strsep(&unit, " ");
 	char none[1] = "";
+	uint32_t pid;
 	int r;
 
 	if (!props)
@@ -52,6 +53,8 @@ static int serve(struct sdbus *s, char *request)
 		r = sdbus_start(s, unit, props, &value, &err);
 	else if (unit && joey_streq(verb, "set"))
 		r = sdbus_set(s, unit, props, &err);
+	else if (unit && joey_streq(verb, "attach") && joey_parse_u32(props, &pid) == 0)
+		r = sdbus_attach(s, unit, pid, &err);
 	else if (unit && joey_streq(verb, "stop"))
 		r = sdbus_stop(s, unit, &err);
 	else
