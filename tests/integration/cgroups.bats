@@ -351,11 +351,11 @@ bpf_works() {
 @test "[8.3.1] devices: the last match wins, access is a subset" {
 	bpf_works
 	res '{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":77,"access":"r"}]}'
-	script 'probe mknod /tmp/kmsg c 1 77; probe open /tmp/kmsg r; probe open /tmp/kmsg w; probe open /tmp/kmsg b'
+	script 'rm -f /tmp/kmsg; probe mknod /tmp/kmsg c 1 77; probe open /tmp/kmsg r; probe open /tmp/kmsg w; probe open /tmp/kmsg b'
 	run_devices
 	equals "$(xargs -d '\n' <<<"$output")" 'ok ok Operation not permitted Operation not permitted'
 	res '{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":77,"access":"rw"},{"allow":false,"type":"c","major":1,"access":"w"}]}'
-	script 'probe mknod /tmp/kmsg c 1 77; probe open /tmp/kmsg r; probe open /tmp/kmsg w; probe open /dev/null w'
+	script 'rm -f /tmp/kmsg; probe mknod /tmp/kmsg c 1 77; probe open /tmp/kmsg r; probe open /tmp/kmsg w; probe open /dev/null w'
 	run_devices
 	equals "$(xargs -d '\n' <<<"$output")" 'ok ok Operation not permitted ok'
 	res '{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"a","access":"rwm"}]}'

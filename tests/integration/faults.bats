@@ -1,141 +1,55 @@
-# Failure injection (security: targets; checklist 1.9): each system call of an operation fails once. Afterwards either the
-# operation has worked, or it says what failed; `delete --force` succeeds; no process, mount, cgroup or state directory is
-# left. tools/inject.c counts the calls.
+# Failure injection (faults.bash) into the other operations, sampled; JOEY_TEST_FULL=1: complete.
 load helpers
-
-ERRNOS=(1 12 5 24 38 4 28 13) # EPERM ENOMEM EIO EMFILE ENOSYS EINTR ENOSPC EACCES
-
-setup() {
-	test_setup
-	is_joey || skip 'needs a single-threaded runtime'
-	"$TOOLS/inject" true || skip 'no ptrace here'
-}
-
-inject() { "$TOOLS/inject" "$@" </dev/null >"$T/stdout" 2>"$T/stderr" 3>&- 4>&-; }
-
-# said_why P N NAME STARTUP: the error must have a text, but for what fails before main or hits the write of the text.
-said_why() {
-	[ "$1" != 0 ] || { [ "$2" -gt "$4" ] && [ "$3" != write ]; } || return 0
-	grep -qE 'msg=".{12,}' "$T/stderr"
-}
-
-bad() { # bad TEXT: remember and go on, so that one run shows them all
-	echo "$1"
-	sed 's/^/    /' "$T/stderr" "$T/left" 2>/dev/null | head -n 6
-	failures=$((failures + 1))
-}
-
-# each PREPARE CHECK STRIDE ARGS...: fails the calls of `joey ARGS` one by one.
-each() {
-	local prepare=$1 check=$2 stride=$3 p n name e rc startup i=0
-	shift 3
-	failures=0
-	# once for what the first run of a host makes: the root directory, caches
-	$prepare
-	raw "$@" || true
-	raw delete --force "$CID"
-	$prepare
-	inject -o "$T/trace" -- "$RUNTIME" --root "$ROOT" "$@" || { echo "does not work undisturbed"; cat "$T/stderr"; return 1; }
-	raw delete --force "$CID"
-	nothing_left_soon
-	startup=$(last_startup_call "$T/trace")
-	while read -r p n name <&9; do
-		i=$((i + 1))
-		e=${ERRNOS[$(((n + p) % ${#ERRNOS[@]}))]}
-		$prepare
-		: >"$T/left"
-		rc=0
-		inject -f "$p:$n=$e" -- "$RUNTIME" --root "$ROOT" "$@" || rc=$?
-		if [ $rc -eq 124 ]; then
-			bad "$p:$n $name errno $e: hangs"
-		elif [ $rc -eq 0 ]; then
-			$check || bad "$p:$n $name errno $e: exit 0, but it did not work"
-		else
-			said_why "$p" "$n" "$name" "$startup" || bad "$p:$n $name errno $e: exit $rc without words"
-		fi
-		raw delete --force "$CID" || bad "$p:$n $name errno $e: delete --force fails"
-		nothing_left_soon >/dev/null || bad "$p:$n $name errno $e: something is left"
-		[ $failures -lt 12 ] || break
-	done 9< <(points "$T/trace" "$stride")
-	echo "$i points"
-	[ "$i" -gt 0 ]
-	[ $failures -eq 0 ]
-}
-
-nop() { :; }
-created() { raw state "$CID" && grep -q '"created"' "$T/stdout" && raw start "$CID"; }
-running() { raw state "$CID" && grep -q '"running"\|"stopped"' "$T/stdout"; }
-printed() { grep -q hello "$T/stdout"; }
-fresh() { raw create --bundle "$B" "$CID"; }
-fresh_running() { raw create --bundle "$B" "$CID" && raw start "$CID"; }
-fresh_dead() { fresh_running && raw kill "$CID" 9 && until_true has_status stopped; }
-fine() { :; }
-
-everything() { # a config that uses most of what create can do
-	cfg '.process.terminal=false | .hostname="h" | .linux.sysctl={"net.ipv4.ip_forward":"1"} | .root.readonly=true | .process.cwd="/made/here"
-		| .process.user={"uid":1000,"gid":1000,"additionalGids":[5]} | .process.oomScoreAdj=500
-		| .mounts += [{"destination":"/data","type":"tmpfs","source":"t","options":["tmpcopyup","ro"]},{"destination":"/vol","type":"bind","source":$v,"options":["rbind","rro","rslave"]},
-			{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["ro"]}]
-		| .linux.devices=[{"path":"/dev/extra","type":"c","major":1,"minor":5}]
-		| .linux.seccomp={"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["getpriority"],"action":"SCMP_ACT_ERRNO"}]}
-		| .hooks={"createRuntime":[{"path":"/bin/true"}],"createContainer":[{"path":"/bin/true"}],"poststart":[{"path":"/bin/true"}]}' --arg v "$T/vol"
-	mkdir "$T/vol" "$B/rootfs/data"
-	touch "$B/rootfs/data/f"
-}
-
-@test "[1.9 faults] each call of create fails once" {
-	cmd sleep 100
-	each nop created 1 create --bundle "$B" "$CID"
-}
+load faults
 
 @test "[1.9 faults] create of a container that uses everything" {
 	cmd sleep 100
 	everything
-	each nop created 2 create --bundle "$B" --pid-file "$T/pid" "$CID"
+	each nop created 5 create --bundle "$B" --pid-file "$T/pid" "$CID"
 }
 
 @test "[1.9 faults] create with a user namespace" {
 	have_userns || skip 'no user namespaces'
 	userns
 	cmd sleep 100
-	each nop created 2 create --bundle "$B" "$CID"
+	each nop created 6 create --bundle "$B" "$CID"
 }
 
 @test "[1.9 faults] create with limits" {
 	require_controller memory pids
 	cfg '.linux.resources={"memory":{"limit":67108864},"pids":{"limit":50}}'
 	cmd sleep 100
-	each nop created 2 create --bundle "$B" "$CID"
+	each nop created 5 create --bundle "$B" "$CID"
 }
 
 @test "[1.9 faults] run in the foreground" {
 	cmd echo hello
-	each nop printed 2 run --bundle "$B" "$CID"
+	each nop printed 5 run --bundle "$B" "$CID"
 }
 
 @test "[1.9 faults] run, detached" {
 	cmd sleep 100
-	each nop running 3 run -d --bundle "$B" "$CID"
+	each nop running 8 run -d --bundle "$B" "$CID"
 }
 
 @test "[faults] start" {
 	cmd sleep 100
-	each fresh running 1 start "$CID"
+	each fresh running 2 start "$CID"
 }
 
 @test "[faults] kill, state, list" {
 	cmd sleep 100
-	each fresh_running fine 1 kill "$CID" KILL
-	each fresh_running fine 1 state "$CID"
-	each fresh_running fine 1 list
+	each fresh_running fine 3 kill "$CID" KILL
+	each fresh_running fine 4 state "$CID"
+	each fresh_running fine 4 list
 }
 
 @test "[12.7 faults] delete of a stopped container" {
 	cmd sleep 100
-	each fresh_dead fine 1 delete "$CID"
+	each fresh_dead fine 3 delete "$CID"
 }
 
 @test "[12.7 faults] delete --force of a running container" {
 	cmd sleep 100
-	each fresh_running fine 1 delete --force "$CID"
+	each fresh_running fine 2 delete --force "$CID"
 }

@@ -255,9 +255,11 @@ points() {
 	awk -v s="$stride" -v o="$((BATS_TEST_NUMBER % stride))" '$2 != "" && $3 !~ /^(exit|exit_group|rt_sigreturn|restart_syscall|umask|getpid|gettid|getppid|getuid|geteuid|getgid|getegid)$/ && NR % s == o % s { print $1, $2, $3 }' "$1"
 }
 
-# last_startup_call TRACE: N of the last call that the C library makes before main.
-last_startup_call() {
-	awk '$1 == 0 && $3 !~ /^(execve|brk|mmap|munmap|mprotect|arch_prctl|set_tid_address|set_robust_list|rseq|prlimit64|getrandom|readlink|readlinkat|uname|access)$/ { print $2 - 1; exit }' "$1"
+# startup_calls TRACE: the N of the calls of process 0 that the C library makes before main, each time it is executed.
+startup_calls() {
+	awk 'BEGIN { s = 1 } $1 != 0 { next }
+		$3 !~ /^(execve|brk|mmap|munmap|mprotect|arch_prctl|set_tid_address|set_robust_list|rseq|prlimit64|getrandom|readlink|readlinkat|uname|access)$/ { s = 0 }
+		s { printf " %s ", $2 } $3 == "execveat" { s = 1 }' "$1"
 }
 
 # quick_left: what a test must not leave, without polling; prints it.

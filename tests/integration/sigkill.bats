@@ -57,12 +57,12 @@ fresh_running() { raw create --bundle "$B" "$CID" && raw start "$CID"; }
 
 @test "[1.9 12.7 sigkill] joey killed at each call of create" {
 	cmd sleep 100
-	kill_each -k nop 2 create --bundle "$B" "$CID"
+	kill_each -k nop 4 create --bundle "$B" "$CID"
 }
 
 @test "[1.9 12.7 sigkill] init killed at each of its calls in create" {
 	cmd sleep 100
-	kill_each -K nop 3 create --bundle "$B" "$CID"
+	kill_each -K nop 6 create --bundle "$B" "$CID"
 }
 
 @test "[1.9 12.7 sigkill] joey killed in create: user namespace, hooks" {
@@ -70,25 +70,25 @@ fresh_running() { raw create --bundle "$B" "$CID" && raw start "$CID"; }
 	userns
 	cfg '.hooks={"createRuntime":[{"path":"/bin/true"}],"createContainer":[{"path":"/bin/true"}]}'
 	cmd sleep 100
-	kill_each -k nop 4 create --bundle "$B" "$CID"
+	kill_each -k nop 8 create --bundle "$B" "$CID"
 }
 
 @test "[12.7 sigkill] joey killed in start" {
 	cmd sleep 100
-	kill_each -k fresh 1 start "$CID"
+	kill_each -k fresh 2 start "$CID"
 }
 
 @test "[12.7 sigkill] joey killed in run, foreground and detached" {
 	cmd sleep 0.02
-	kill_each -k nop 5 run --bundle "$B" "$CID"
-	kill_each -k nop 5 run -d --bundle "$B" "$CID"
+	kill_each -k nop 9 run --bundle "$B" "$CID"
+	kill_each -k nop 9 run -d --bundle "$B" "$CID"
 }
 
 @test "[12.7 sigkill] joey killed in delete and delete --force" {
 	cmd sleep 100
-	kill_each -k fresh_running 1 delete --force "$CID"
+	kill_each -k fresh_running 3 delete --force "$CID"
 	cmd true
-	kill_each -k fresh_running 1 delete --force "$CID"
+	kill_each -k fresh_running 3 delete --force "$CID"
 }
 
 @test "[12.7 sigkill] the container's init killed from outside in every state" {
