@@ -59,12 +59,12 @@ static int reopen_host(struct joey_setup *s, struct joey_err *err)
 }
 
 /* The mount that holds the rootfs, found by climbing: mount_setattr(2) is EINVAL for what is not a mount's root. */
-static int make_parent_private(const struct joey_setup *s)
+static int leave_peer_group(const struct joey_setup *s, uint64_t type)
 {
 	autoclose int dir = openat(s->rootfs_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	for (int depth = 0; dir >= 0 && depth < PATH_MAX / 2; depth++) {
-		int r = mount_attr(dir, false, 0, 0, MS_PRIVATE), up;
+		int r = mount_attr(dir, false, 0, 0, type), up;
 
 		if (r != -EINVAL)
 			return r;
@@ -98,9 +98,10 @@ static int cut_propagation(struct joey_setup *s, struct joey_err *err)
 		return joey_err_sys(err, EINVAL, "set propagation of / (joey's root is not a mount point: a chroot?)");
 	if (r < 0)
 		return joey_err_sys(err, -r, "set propagation of /");
-	/* pivot_root(2) refuses a shared parent, and mounting on it would reach the host. */
-	r = rootfs_cuts_host(s) ? 0 : make_parent_private(s);
-	return r < 0 ? joey_err_sys(err, -r, "make the mount that holds the rootfs private") : 0;
+	/* pivot_root(2) refuses a shared parent, and mounting on it would reach the host; a slave still hears of the
+	 * host. */
+	r = rootfs_cuts_host(s) ? 0 : leave_peer_group(s, p & MS_SLAVE ? MS_SLAVE : MS_PRIVATE);
+	return r < 0 ? joey_err_sys(err, -r, "separate the mount that holds the rootfs from the host's") : 0;
 }
 
 int step_prepare_rootfs(struct joey_setup *s, struct joey_err *err)
