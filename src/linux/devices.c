@@ -10,6 +10,7 @@
  * Where nodes cannot be made (a user namespace, no CAP_MKNOD), the host's node of the same path is bound, after it was
  * seen to be the device that is meant.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -111,21 +112,51 @@ static int settle(const struct dev_ctx *c, const struct node *n, bool made)
 	return 0;
 }
 
+/* A clone of the host's node at a path below dir, if it is the device asked for. */
+static int clone_node(int dir, const char *path, const struct joey_device *d)
+{
+	autoclose int fd = joey_sys_open_tree(dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return is_device(&st, d) ? joey_take_fd(&fd) : -ENODEV;
+}
+
+/* The device under another name in the host's /dev. */
+static int clone_any_node(const struct dev_ctx *c, const struct joey_device *d)
+{
+	int fd = openat(c->s->host_root_fd, "dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -ENODEV;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	struct stat st;
+
+	if (!dir) {
+		joey_close(fd);
+		return -ENODEV;
+	}
+	while (r < 0 && (e = readdir(dir)))
+		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_device(&st, d))
+			r = clone_node(dirfd(dir), e->d_name, d);
+	(void)closedir(dir);
+	return r;
+}
+
 static int bind_node(const struct dev_ctx *c, const struct node *n)
 {
 	const char *path = n->d->path + strspn(n->d->path, "/");
-	autoclose int fd =
-		joey_sys_open_tree(c->s->host_root_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
-	struct stat st;
+	autoclose int fd = clone_node(c->s->host_root_fd, path, n->d);
 	int r;
 
+	if (fd == -ENOENT || fd == -ENODEV || fd == -ENOTDIR)
+		fd = clone_any_node(c, n->d);
+	if (fd == -ENODEV)
+		return joey_err_set(c->err, JOEY_EK_UNSUPPORTED, ENODEV,
+				    "bind device %s: the host has no such device there or in its /dev", n->d->path);
 	if (fd < 0)
 		return joey_err_sys(c->err, -fd, "clone the host's device %s", n->d->path);
-	if (fstat(fd, &st) < 0)
-		return joey_err_sys(c->err, errno, "stat the host's device %s", n->d->path);
-	if (!is_device(&st, n->d))
-		return joey_err_set(c->err, JOEY_EK_UNSUPPORTED, ENODEV, "bind device %s: the host's is another device",
-				    n->d->path);
 	if (mknodat(n->dir, n->name, S_IFREG | 0600, 0) < 0 && errno != EEXIST)
 		return joey_err_sys(c->err, errno, "create the mount point of device %s", n->d->path);
 	/* Without MOVE_MOUNT_T_SYMLINKS a link at the name is not followed. */
