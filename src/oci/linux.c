@@ -129,7 +129,7 @@ static int personality_flags(struct oci_ctx *c, const struct joey_json *v, void 
 	(void)c;
 	(void)field;
 	if (v->u.array.n > 0)
-		joey_warn("ignoring unsupported personality flags");
+		return oci_fail(c, "personality flags are not supported");
 	return 0;
 }
 

@@ -159,6 +159,8 @@ static const struct oci_case others[] = {
 	{ NS(T("mount")) ",\"readonlyPaths\":[\"\"]", "linux.readonlyPaths[0]: must be an absolute path" },
 	{ "\"personality\":{\"domain\":\"LINUX32\",\"flags\":[]}", NULL },
 	{ "\"personality\":{\"domain\":\"LINUX64\"}", "linux.personality.domain: invalid personality domain LINUX64" },
+	{ "\"personality\":{\"domain\":\"LINUX\",\"flags\":[\"ADDR_NO_RANDOMIZE\"]}",
+	  "linux.personality.flags: personality flags are not supported" },
 	{ "\"personality\":{}", "linux.personality.domain: must be given" },
 	{ RDT("\"closID\":\"a\",\"schemata\":[\"L3:0=f\"],\"enableMonitoring\":true,\"enableCMT\":true"), NULL },
 	{ RDT("\"closID\":\"/\""), NULL },
@@ -250,20 +252,6 @@ static void test_values(void **state)
 	joey_config_free(c);
 }
 
-static void test_personality_flags_warn(void **state)
-{
-	struct warnings w = { 0 };
-	struct joey_config *c;
-
-	(void)state;
-	joey_log_set_sink(note_warning, &w, JOEY_LOG_WARNING);
-	c = parse_good(BEFORE, "\"personality\":{\"domain\":\"LINUX\",\"flags\":[\"ADDR_NO_RANDOMIZE\"]}", AFTER);
-	joey_log_set_sink(NULL, NULL, JOEY_LOG_WARNING);
-	assert_int_equal(w.n, 1);
-	assert_true(c->personality.set && c->personality.v == 0);
-	joey_config_free(c);
-}
-
 /* ---- what is asked of the host ---------------------------------------------------------------------------------- */
 
 static void check_host(const char *top, bool rootless, const char *error)
@@ -319,7 +307,6 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_personality_flags_warn),
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_host_rootless),
 	};
