@@ -4,8 +4,9 @@
  *
  *   error     one line per failed command: to --log, and its plain text to stderr; without --log as a log
  *             line to stderr.
- *   warning   to nobody's log (Podman reads the whole file as one object), and to stderr only when that is a terminal
- *             (go-runc parses stderr together with stdout), or for `list`; with --debug to the log.
+ *   warning   to --log when the command has succeeded (of a failed one, Podman reads the whole file as one object), and
+ *             to stderr only when that is a terminal (go-runc parses stderr together with stdout), or for `list`; with
+ *             --debug to the log at once.
  *   debug     with --debug, to the log.
  *
  * The file is opened when the first line comes: most runs write none, and until then no descriptor number
@@ -24,8 +25,11 @@ static struct {
 	const char *file;
 	bool json, debug, show_warnings;
 	int fd;
-	bool failed; /* the file cannot be opened: everything goes to stderr */
-} sinks = { .fd = -EBADF };
+	bool failed;          /* the file cannot be opened: everything goes to stderr */
+	struct joey_str held; /* the warnings of a command that may still fail */
+} sinks = { .fd = -EBADF, .held = JOEY_STR_INIT };
+
+enum { HELD_MAX = 16384 };
 
 static const char *const level_names[] = {
 	[JOEY_LOG_ERROR] = "error",
@@ -117,9 +121,8 @@ static void open_file(void)
 	}
 }
 
-static void log_line(enum joey_log_level level, const char *text, const char *code)
+static void add_line(struct joey_str *s, enum joey_log_level level, const char *text, const char *code)
 {
-	autostr struct joey_str s = JOEY_STR_INIT;
 	char time[JOEY_TIME_TEXT_MAX];
 	struct timespec now = { 0 };
 
@@ -128,13 +131,22 @@ static void log_line(enum joey_log_level level, const char *text, const char *co
 	if (sinks.json) {
 		autofree char *line = json_line(level_names[level], text, time, code);
 
-		joey_str_add(&s, line ? line : "");
+		if (!line)
+			return;
+		joey_str_add(s, line);
 	} else {
-		joey_str_printf(&s, "time=\"%s\" level=%s msg=", time, level_names[level]);
-		add_quoted(&s, text);
+		joey_str_printf(s, "time=\"%s\" level=%s msg=", time, level_names[level]);
+		add_quoted(s, text);
 	}
-	joey_str_add(&s, "\n");
-	if (s.failed || s.len <= 1)
+	joey_str_add(s, "\n");
+}
+
+static void log_line(enum joey_log_level level, const char *text, const char *code)
+{
+	autostr struct joey_str s = JOEY_STR_INIT;
+
+	add_line(&s, level, text, code);
+	if (s.failed || s.len == 0)
 		return;
 	if (sinks.file)
 		open_file();
@@ -156,6 +168,8 @@ static void sink(void *arg, enum joey_log_level level, const char *text)
 	(void)arg;
 	if (sinks.debug)
 		log_line(level, text, NULL);
+	else if (sinks.file && level == JOEY_LOG_WARNING && sinks.held.len < HELD_MAX)
+		add_line(&sinks.held, level, text, NULL);
 	if (level == JOEY_LOG_WARNING && (!sinks.debug || sinks.file) && (sinks.show_warnings || stderr_is_terminal()))
 		plain_to_stderr("joey: warning: ", text);
 }
@@ -171,6 +185,15 @@ void log_sinks_init(const char *file, bool json, bool debug)
 void log_sinks_show_warnings(void)
 {
 	sinks.show_warnings = true;
+}
+
+void log_sinks_success(void)
+{
+	if (sinks.held.len > 0 && !sinks.held.failed)
+		open_file();
+	if (sinks.held.len > 0 && !sinks.held.failed && sinks.fd >= 0)
+		(void)joey_write_all(sinks.fd, sinks.held.buf, sinks.held.len);
+	joey_str_done(&sinks.held);
 }
 
 void log_sinks_error(const struct joey_err *err)

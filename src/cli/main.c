@@ -130,8 +130,10 @@ int main(int argc, char **argv)
 
 	r = argc > 0 ? dispatch(&g, argv + 1, (size_t)argc - 1, &failure, &err) : help_program(&err);
 	free(g.root_path);
-	if (r >= 0)
+	if (r >= 0) {
+		log_sinks_success();
 		return r;
+	}
 	log_sinks_error(&err);
 	return failure;
 }
