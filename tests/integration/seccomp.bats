@@ -286,7 +286,7 @@ ALLOW='["read","write","writev","readv","close","close_range","fstat","newfstata
 	equals "$output" "ret=-1 errno=9"
 }
 
-@test "[9 C3] a cache of compiled filters that others can write is not believed" {
+@test "[9.1 C3] a cache of compiled filters that others can write is not believed" {
 	is_joey || skip 'cache of joey'
 	local c
 	sec '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["getpriority"],"action":"SCMP_ACT_ERRNO","errnoRet":9}]}'

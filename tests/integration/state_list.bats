@@ -125,7 +125,7 @@ load helpers
 	equals "$(jq -r .bundle <<<"$output")" "$B"
 }
 
-@test "[14.bundle] an annotation named bundle does not override the bundle" {
+@test "[14] an annotation named bundle does not override the bundle" {
 	cmd sleep 100
 	cfg '.annotations={"bundle":"/etc"}'
 	create
