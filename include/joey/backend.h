@@ -59,6 +59,30 @@ struct joey_update {
 	const char *l3_cache_schema, *mem_bw_schema; /* of intelRdt; NULL: unchanged */
 };
 
+/* What checkpoint and restore share.  Directories are open, texts are for messages. */
+struct joey_image {
+	int image_fd, work_fd; /* work_fd: logs; may be the same */
+	const char *work_path;
+	const char *cgroups_mode; /* "soft", "full", "strict", "ignore"; NULL: the backend's choice */
+	bool tcp_established, tcp_close, tcp_skip_in_flight, link_remap, ext_unix_sk, shell_job, file_locks, auto_dedup;
+	bool lazy_pages, empty_net_ns;
+};
+
+struct joey_checkpoint {
+	const struct joey_config *config;
+	const struct joey_image *image;
+	const char *parent; /* earlier images, relative to image_fd; NULL: none */
+	bool pre_dump, leave_running;
+	const char *page_server; /* address; NULL: pages go to files */
+	uint16_t page_server_port;
+	int status_fd; /* gets one NUL byte when lazy pages may be asked for, then is closed; -EBADF: none */
+};
+
+struct joey_restore {
+	const struct joey_image *image;
+	const char *lsm_profile, *lsm_mount_context; /* NULL: as in the images */
+};
+
 enum { JOEY_SIGNAL_ALL = 1 }; /* every process of the container, not just init */
 
 struct joey_query {
@@ -80,6 +104,15 @@ struct joey_backend {
 	/* Locked, status created.  Returns when the payload is executed; an exec or startContainer hook failure is
 	 * returned as this call's error. */
 	int (*start)(struct joey_container *c, struct joey_err *err);
+
+	/* As create with args->run, but the processes come from images: everything else is made from args->config.  The
+	 * container goes on where it was when this returns. */
+	int (*restore)(struct joey_container *c, const struct joey_create *args, const struct joey_restore *how,
+		       struct joey_err *err);
+
+	/* Locked, container running or paused.  The processes are gone afterwards, unless leave_running or pre_dump. On
+	 * failure they go on. */
+	int (*checkpoint)(struct joey_container *c, const struct joey_checkpoint *args, struct joey_err *err);
 
 	/* Not locked.  sig 0 probes. JOEY_EK_STATE "container not running" when there is nothing to signal. */
 	int (*signal)(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);

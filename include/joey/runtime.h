@@ -29,6 +29,32 @@ int joey_rt_start(const struct joey_runtime *rt, const char *id, struct joey_err
 /* Foreground: *ret_exit is what joey should exit with (payload's status, 128+signal). */
 int joey_rt_run(const struct joey_runtime *rt, const struct joey_create_opts *o, int *ret_exit, struct joey_err *err);
 
+/* Of checkpoint and restore. */
+struct joey_image_opts {
+	const char *image_path, *work_path; /* NULL: ./checkpoint, and the same as image_path */
+	struct joey_image image;            /* descriptors and work_path are filled in later */
+	const char *empty_ns;               /* "network" */
+};
+
+struct joey_checkpoint_opts {
+	struct joey_image_opts i;
+	const char *id;
+	const char *parent_path; /* relative to image_path */
+	bool pre_dump, leave_running;
+	const char *page_server; /* ADDRESS:PORT */
+	const char *status_fd;   /* a number */
+};
+int joey_rt_checkpoint(const struct joey_runtime *rt, const struct joey_checkpoint_opts *o, struct joey_err *err);
+
+struct joey_restore_opts {
+	struct joey_image_opts i;
+	struct joey_create_opts create;
+	const char *lsm_profile, *lsm_mount_context;
+};
+/* As joey_rt_run(). */
+int joey_rt_restore(const struct joey_runtime *rt, const struct joey_restore_opts *o, int *ret_exit,
+		    struct joey_err *err);
+
 struct joey_exec_opts {
 	const char *id;
 	const char *process_file; /* NULL: the members from args on count */
@@ -106,6 +132,7 @@ enum joey_op {
 	JOEY_OP_RESUME,
 	JOEY_OP_UPDATE,
 	JOEY_OP_EVENTS,
+	JOEY_OP_CHECKPOINT,
 	JOEY_OP_MAX
 };
 int joey_op_check(enum joey_op op, enum joey_status st, const char *id, struct joey_err *err);

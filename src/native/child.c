@@ -22,7 +22,7 @@ void child_tie_to_parent(void)
 }
 
 /* The payload gets the defaults, whatever joey or its caller had blocked or ignored. */
-static void reset_signals(void)
+void child_reset_signals(void)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -92,7 +92,7 @@ static void log_to_parent(void *arg, enum joey_log_level level, const char *text
 
 void child_begin(struct sync *sync)
 {
-	reset_signals();
+	child_reset_signals();
 	child_tie_to_parent();
 	joey_log_set_sink(log_to_parent, sync, JOEY_LOG_WARNING);
 }

@@ -30,7 +30,7 @@ static int record_cgroup(const struct native_plan *p, struct joey_err *err)
 	return 0;
 }
 
-static int make_cgroup(struct native_plan *p, struct joey_err *err)
+int native_make_cgroup(struct native_plan *p, struct joey_err *err)
 {
 	const struct joey_create *args = p->args;
 	int r = joey_cgroup_new(args->cgroup_driver, p->config->cgroups_path, p->container->id, args->rootless,
@@ -71,7 +71,7 @@ static bool wants_delegation(const struct joey_config *c)
 	return false;
 }
 
-static int apply_limits(struct native_plan *p, struct joey_err *err)
+int native_apply_limits(struct native_plan *p, struct joey_err *err)
 {
 	const struct joey_config *c = p->config;
 	uint32_t uid;
@@ -98,7 +98,7 @@ static int move_net_devices(struct native_plan *p, pid_t pid, struct joey_err *e
 	return joey_net_devices_move(p->config, netns, err);
 }
 
-static int join_intel_rdt(struct native_plan *p, pid_t pid, struct joey_err *err)
+int native_join_intel_rdt(struct native_plan *p, pid_t pid, struct joey_err *err)
 {
 	bool created = false;
 	int r;
@@ -129,9 +129,9 @@ static int meanwhile(struct native_plan *p, struct native_child *ch, struct joey
 	if (r == 0)
 		r = move_net_devices(p, ch->pid, err);
 	if (r == 0)
-		r = join_intel_rdt(p, ch->pid, err);
+		r = native_join_intel_rdt(p, ch->pid, err);
 	if (r == 0)
-		r = apply_limits(p, err);
+		r = native_apply_limits(p, err);
 	return r;
 }
 
@@ -193,7 +193,7 @@ static int create(struct native_plan *p, struct native_child *ch, struct joey_co
 	if (r == 0)
 		r = native_save_data(c, p, false, err);
 	if (r == 0)
-		r = make_cgroup(p, err);
+		r = native_make_cgroup(p, err);
 	return r < 0 ? r : spawn(p, ch, err);
 }
 

@@ -64,6 +64,8 @@ int child_join_namespaces(struct native_plan *p, bool may_fail, struct joey_err 
 int child_become_root(struct joey_err *err);
 /* Dies with joey from now on. */
 void child_tie_to_parent(void);
+/* Every signal at its default and unblocked. */
+void child_reset_signals(void);
 /* Signals at their defaults, warnings to the parent, death with the parent. */
 void child_begin(struct sync *sync);
 /* Closes every descriptor but 0-2, the preserved ones and those listed (-EBADF entries are fine; keep is sorted). */
@@ -85,11 +87,18 @@ int native_compile_seccomp(struct joey_setup *s, struct joey_err *err);
 /* A LISTENER frame goes on to the agent; the frame's descriptor is consumed. */
 int native_send_listener(struct joey_container *c, const struct joey_config *config, enum joey_status status, pid_t pid,
 			 struct sync_frame *f, struct joey_err *err);
+/* create.c, for restore too: the cgroup, recorded and saved at each step; its limits. */
+int native_make_cgroup(struct native_plan *p, struct joey_err *err);
+int native_apply_limits(struct native_plan *p, struct joey_err *err);
+int native_join_intel_rdt(struct native_plan *p, pid_t pid, struct joey_err *err);
 /* The master that step_terminal has sent; nothing happens when ret_pty is NULL. */
 int native_receive_pty(int sock, int *ret_pty, struct joey_err *err);
 
 int native_check(struct joey_findings *f);
 int native_create(struct joey_container *c, const struct joey_create *args, struct joey_err *err);
+int native_checkpoint(struct joey_container *c, const struct joey_checkpoint *args, struct joey_err *err);
+int native_restore(struct joey_container *c, const struct joey_create *args, const struct joey_restore *how,
+		   struct joey_err *err);
 int native_start(struct joey_container *c, struct joey_err *err);
 int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
 int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err);

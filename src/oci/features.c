@@ -175,7 +175,7 @@ static void put_annotations(struct joey_json_out *o, const char *version, const 
 	}
 	joey_json_out_string(o, "io.joey.commit", commit);
 	joey_json_out_string(o, "io.joey.version", version);
-	joey_json_out_string(o, "org.opencontainers.runc.checkpoint.enabled", "false");
+	joey_json_out_string(o, "org.opencontainers.runc.checkpoint.enabled", "true");
 	joey_json_out_end(o);
 }
 

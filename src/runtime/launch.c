@@ -131,7 +131,12 @@ static int backend_create(struct rt_launch *l, struct joey_err *err)
 	int r;
 
 	l->backend_called = true;
-	r = l->be->create(l->c, &args, err);
+	if (l->restore)
+		r = l->be->restore ? l->be->restore(l->c, &args, l->restore, err)
+				   : joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
+						  "restore is not supported by backend %s", l->be->name);
+	else
+		r = l->be->create(l->c, &args, err);
 	return r < 0 ? joey_err_wrap(err, "unable to start container process") : 0;
 }
 

@@ -2,7 +2,8 @@
 /* Which verb is legal in which state, and what is said when it is not. Engines match on these texts. */
 #include "joey/runtime.h"
 
-#define NOT_RUNNING "container not running"
+#define NOT_RUNNING   "container not running"
+#define NO_CHECKPOINT "Container cannot be checkpointed in %s state"
 
 /* NULL: legal.  %i stands for the id, %s for the state. */
 static const char *const refusals[JOEY_OP_MAX][JOEY_ST_MAX] = {
@@ -44,6 +45,11 @@ static const char *const refusals[JOEY_OP_MAX][JOEY_ST_MAX] = {
 	[JOEY_OP_EVENTS] = {
 		[JOEY_ST_CREATING] = "container with id %i is not running",
 		[JOEY_ST_STOPPED] = "container with id %i is not running",
+	},
+	[JOEY_OP_CHECKPOINT] = {
+		[JOEY_ST_CREATING] = NO_CHECKPOINT,
+		[JOEY_ST_CREATED] = NO_CHECKPOINT,
+		[JOEY_ST_STOPPED] = NO_CHECKPOINT,
 	},
 };
 

@@ -66,7 +66,7 @@ static int run_foreground(struct rt_launch *l, int *ret_exit, struct joey_err *e
 	return 0;
 }
 
-static int run(struct rt_launch *l, int *ret_exit, struct joey_err *err)
+int rt_run(struct rt_launch *l, int *ret_exit, struct joey_err *err)
 {
 	int r;
 
@@ -92,7 +92,7 @@ int joey_rt_run(const struct joey_runtime *rt, const struct joey_create_opts *o,
 
 	rt_launch_init(&l, rt, o, true);
 	rt_interrupt_begin();
-	r = run(&l, ret_exit, err);
+	r = rt_run(&l, ret_exit, err);
 	rt_interrupt_end();
 	return r;
 }

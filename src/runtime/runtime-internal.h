@@ -147,6 +147,7 @@ struct rt_launch {
 	const struct joey_runtime *rt;
 	const struct joey_create_opts *o;
 	bool run;
+	const struct joey_restore *restore; /* NULL: the processes are new */
 	int root_fd, bundle_fd, console_sock, pidfd_sock;
 	char *bundle, *rootfs;
 	struct joey_config *config; /* belongs to c as soon as there is a c */
@@ -170,6 +171,9 @@ int rt_launch_prepare(struct rt_launch *l, struct joey_err *err);
 int rt_launch(struct rt_launch *l, struct joey_err *err);
 /* Undo after rt_launch(): err keeps its text. */
 void rt_launch_undo(struct rt_launch *l, struct joey_err *err);
+
+/* run.c: l is set up; what run and restore do with it. */
+int rt_run(struct rt_launch *l, int *ret_exit, struct joey_err *err);
 
 static inline bool rt_launch_foreground(const struct rt_launch *l)
 {
@@ -196,6 +200,12 @@ int rt_event_line(const char *id, const char *type, const struct joey_stats *sta
 
 /* Locked: backend's destroy, state directory, poststop hooks. */
 int rt_remove(const struct rt_target *t, struct joey_err *err);
+
+/* ---- checkpoint.c ------------------------------------------------------------------------------------------ */
+
+/* Opens the directories of o into ret (make: creates them); rt_image_done() closes them. */
+int rt_image_open(const struct joey_image_opts *o, bool make, struct joey_image *ret, struct joey_err *err);
+void rt_image_done(struct joey_image *image);
 
 /* ---- foreground.c, terminal.c ---------------------------------------------------------------------------------- */
 

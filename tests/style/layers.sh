@@ -8,7 +8,7 @@ cd "$top" || exit 1
 
 # Which folder answers for a shared header.
 owners='
-util	err log util syscalls json blake2b mountinfo gvariant sdbus check
+util	err log util syscalls json blake2b mountinfo protobuf gvariant sdbus check
 oci	oci mount_opts
 namespaces	namespace
 cgroups	cgroup stats
