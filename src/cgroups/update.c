@@ -5,6 +5,9 @@
  * Before a file is written, what is in it is read; when a later write fails, the files are put back in reverse order.
  * Reading what is there, and not what joey believes to have written, also restores what others have set.  A file whose
  * lines are per device gets its old line back, or, if it had none, the line that stands for no limit.
+ *
+ * A driver with a manager behind it (systemd) is told last: then the kernel has taken every value, and nothing that was
+ * told has to be taken back.  The manager writes its own, rounded, idea of some of them, so all are written once more.
  */
 #include <string.h>
 
@@ -130,6 +133,14 @@ static int write_and_remember(struct cgroup_knob_out *o, const char *file, const
 	return r;
 }
 
+static int write_again(struct cgroup_knob_out *o, const char *file, const char *text, unsigned flags,
+		       struct joey_err *err)
+{
+	const struct update *u = o->arg;
+
+	return cgroup_knob_write(u->cg, o, file, text, flags, err);
+}
+
 static void take_back(struct update *u)
 {
 	for (size_t i = u->n; i-- > 0;) {
@@ -158,15 +169,19 @@ int joey_cgroup_update(struct joey_cgroup *cg, const struct joey_resources *res,
 				       .arg = &u,
 				       .dir_fd = cg->dir_fd,
 				       .whole_percents = cg->kind == JOEY_CGROUP_SYSTEMD };
-	int r = 0;
+	struct cgroup_knob_out again = out;
+	int r;
 
 	if (cg->dir_fd < 0)
 		return joey_cgroup_apply(cg, res, err);
+	again.emit = write_again;
 	cgroup_warn_ignored(res);
-	if (cg->driver->announce)
+	r = cgroup_knobs_each(res, &out, err);
+	if (r == 0 && cg->driver->announce) {
 		r = cg->driver->announce(cg, res, err);
-	if (r == 0)
-		r = cgroup_knobs_each(res, &out, err);
+		if (r == 0)
+			r = cgroup_knobs_each(res, &again, err);
+	}
 	if (r < 0)
 		take_back(&u);
 	update_done(&u);

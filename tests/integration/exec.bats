@@ -424,7 +424,6 @@ field() { sed -n "s/^$1:[[:space:]]*//p" <<<"$output"; }
 	has_line three
 	has_line four
 	equals "$(grep '^[0-9] /' <<<"$output" | cut -d' ' -f1 | grep -v '^[012]' | xargs)" '3 4'
-	exec 3>&-
 	rt exec --preserve-fds 5 "$CID" true
 	equals "$status" 255
 	[[ $errout == *'unable to stat preserved-fd'* ]]

@@ -101,9 +101,8 @@ stored() { jq -c "$1" "$ROOT/$CID/resources.json"; }
 }
 
 @test "[12.10] the container works as before: exec, state, delete" {
-	require_controller hugetlb
 	up
-	update_json_ok '{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}'
+	update_json_ok '{"unified":{"cgroup.max.depth":"5"}}'
 	rt_ok exec "$CID" true
 	has_status running
 	rt_ok kill "$CID" KILL
@@ -171,20 +170,18 @@ stored() { jq -c "$1" "$ROOT/$CID/resources.json"; }
 }
 
 @test "[12.10] paused and created containers can be updated" {
-	require_controller hugetlb
 	cmd sleep 1000
 	create
-	update_json_ok '{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}'
+	update_json_ok '{"unified":{"cgroup.max.depth":"5"}}'
 	start
 	rt_ok pause "$CID"
-	update_json_ok '{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}'
-	holds hugetlb.2MB.max 4194304
+	update_json_ok '{"unified":{"cgroup.max.depth":"6"}}'
+	holds cgroup.max.depth 6
 	has_status paused
 	rt_ok resume "$CID"
 }
 
 @test "[12.10] eight updates at once: the record holds them all" {
-	require_controller hugetlb
 	up
 	local i p
 	for i in 1 2 3 4 5 6 7 8; do

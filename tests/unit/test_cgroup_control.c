@@ -351,6 +351,31 @@ static void update_checks_before(void **state)
 	update(f, &res, 0, "memory.max=1000;");
 }
 
+static int told(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
+{
+	struct fixture *f = cg->write_arg;
+
+	(void)res;
+	joey_str_add(&f->writes, "told;");
+	return f->refuse && strcmp(f->refuse, "manager") == 0 ? joey_err_set(err, JOEY_EK_OTHER, EIO, "no") : 0;
+}
+
+/* A driver's manager hears of it when the kernel has agreed, and what it makes of it does not stay. */
+static void update_with_a_manager(void **state)
+{
+	const struct joey_resources res = { .pids_limit = SET(5), .memory.limit = SET(1000) };
+	struct cgroup_driver driver = { .announce = told };
+	struct fixture *f = *state;
+
+	f->cg->driver = &driver;
+	tmp_file(&f->t, "pids.max", "7\n");
+	update(f, &res, 0, "pids.max=5;memory.max=1000;told;pids.max=5;memory.max=1000;");
+	f->refuse = "memory.max";
+	update(f, &res, -EINVAL, "pids.max=5;pids.max=7;");
+	f->refuse = "manager";
+	update(f, &res, -EIO, "pids.max=5;memory.max=1000;told;pids.max=7;");
+}
+
 static void update_never_touches_devices(void **state)
 {
 	struct joey_device_rule rule = { .allow = false, .type = 'a', .major = -1, .minor = -1, .access = 7 };
@@ -377,6 +402,7 @@ int main(void)
 		T(update_taken_back),
 		T(update_of_keyed_files),
 		T(update_checks_before),
+		T(update_with_a_manager),
 		T(update_never_touches_devices),
 	};
 
