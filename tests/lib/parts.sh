@@ -172,13 +172,14 @@ in_vm() {
 part_vm() { in_vm uml 1400 unit integration; }
 part_engines() { in_vm uml 800 engines; }
 
-# What user-mode Linux cannot show, the full machine runs: every test that was skipped in there.
+# What user-mode Linux cannot show, the full machine runs: every bats test that was skipped in there, and the unit tests of
+# live cgroups.
 part_qemu() {
 	grep -hE '^ok .*# *skip' "$BUILD/log/vm.log" | sed -E 's/^ok [0-9]+ //; s/ # *skip.*//' |
 		grep -v '^test_' >"$BUILD/skipped-in-vm"
 	[ -s "$BUILD/skipped-in-vm" ] || skip "nothing was skipped in the quick machine"
 	mkdir -p "$BUILD/vm-qemu" && cp "$BUILD/skipped-in-vm" "$BUILD/vm-qemu/names"
-	in_vm qemu 1100 named
+	in_vm qemu 1100 cgroups named
 }
 
 part=${1:?part}

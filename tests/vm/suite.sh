@@ -1,6 +1,6 @@
 #!/bin/bash
 # Inside the test machine: runs parts of the tests and prints TAP. /source is the source, /build a build of it, /out is
-# brought out. usage: suite.sh unit|integration|engines|named...      named: the integration tests that /out/names lists
+# brought out. usage: suite.sh unit|cgroups|integration|engines|named...      named: the integration tests that /out/names lists
 set -u
 runtime=/usr/local/bin/joey
 install -m 755 /build/joey "$runtime"
@@ -16,7 +16,7 @@ rc=0
 
 unit() {
 	local t name out
-	for t in /build/tests/unit/test_*; do
+	for t in /build/tests/unit/${1:-test_*}; do
 		[ -x "$t" ] && [ -f "$t" ] && [ "${t%.*}" = "$t" ] || continue
 		name=$(basename "$t")
 		out=$(CMOCKA_MESSAGE_OUTPUT=tap timeout -k 5 120 "$t" 2>&1) || rc=1
@@ -25,7 +25,10 @@ unit() {
 	done
 }
 
-# bats_files OPTION... FILE...: one bats a file, each with its own time limit.
+# The unit tests that work on live cgroups.
+cgroups() { unit 'test_cgroup*'; }
+
+# bats_file OPTION... FILE...: one bats a file, each with its own time limit.
 bats_file() {
 	timeout -k 10 "${FILE_LIMIT:-300}" bats --tap "$@"
 	case $? in
