@@ -246,7 +246,8 @@ static int set_up(struct native_plan *p, struct sync *sync, bool joined, struct 
 		return r;
 	/* Init is about to outlive joey, and the payload must not inherit a death signal.  Not later: the profile of
 	 * the EXEC phase may forbid prctl(2).  If joey dies meanwhile, the channel tells. */
-	(void)prctl(PR_SET_PDEATHSIG, 0);
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+		return joey_err_sys(err, errno, "clear the parent-death signal");
 	return joey_setup_run(&p->setup, JOEY_PHASE_EXEC, err);
 }
 

@@ -160,7 +160,8 @@ static int exec_child_run(struct exec_job *j, struct sync *sync, struct joey_err
 	if (r < 0)
 		return r;
 	/* Not after the EXEC phase: its profile may forbid prctl(2). */
-	(void)prctl(PR_SET_PDEATHSIG, 0);
+	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
+		return joey_err_sys(err, errno, "clear the parent-death signal");
 	r = joey_setup_run(&j->setup, JOEY_PHASE_EXEC, err);
 	return r < 0 ? r : joey_setup_exec(&j->setup, err);
 }
