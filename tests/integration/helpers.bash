@@ -242,7 +242,8 @@ require_controller() {
 require_joey() { is_joey || skip "joey only: $1"; }
 # cg FILE: a file of the container's cgroup.
 cg() { cat "$(cgroup2_mount)$CG/$1"; }
-mounts_of_host() { wc -l </proc/self/mountinfo; }
+# Mounts of the host, without those that tests beside this one make for themselves.
+mounts_of_host() { grep -c -e "$T" -e '^' <(grep -v -e bats-run- -e /tmp/joey /proc/self/mountinfo; grep -F -- "$T" /proc/self/mountinfo); }
 have_userns() { unshare -U true 2>/dev/null; }
 
 # ---- system call points (tools/inject.c) --------------------------------------------------------------------------------
