@@ -8,6 +8,7 @@
  * Only a path that does not exist is passed over; any other failure is an error, as an unmasked path would be a hole.
  */
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "joey/syscalls.h"
@@ -138,6 +139,16 @@ static int make_readonly(int target)
 	return r < 0 ? r : mount_attach(clone, target, "");
 }
 
+/* Nothing can be mounted over the root of a process that is there already. */
+static bool is_root(const struct joey_setup *s, int target)
+{
+	struct statx root, here;
+
+	return statx(s->root_fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &root) == 0 &&
+	       statx(target, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &here) == 0 && root.stx_ino == here.stx_ino &&
+	       root.stx_mnt_id == here.stx_mnt_id;
+}
+
 int step_readonly_paths(struct joey_setup *s, struct joey_err *err)
 {
 	const struct joey_strlist *paths = &s->config->readonly_paths;
@@ -148,7 +159,10 @@ int step_readonly_paths(struct joey_setup *s, struct joey_err *err)
 
 		if (target == -ENOENT)
 			continue;
-		r = target < 0 ? target : make_readonly(target);
+		if (target >= 0 && is_root(s, target))
+			r = mount_attr(target, false, MOUNT_ATTR_RDONLY, 0, 0);
+		else
+			r = target < 0 ? target : make_readonly(target);
 		if (r < 0)
 			return joey_err_sys(err, -r, "make path %s read-only", paths->v[i]);
 	}

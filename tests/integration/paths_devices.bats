@@ -303,3 +303,10 @@ load helpers
 		sh "$RUNTIME" "$ROOT" "$B" "$CID" >"$T/said" </dev/null 3>&- 4>&-
 	equals "$(cat "$T/said")" seen
 }
+
+@test "[10.3] readonlyPaths: the root itself" {
+	cfg '.linux.readonlyPaths=["/"]'
+	in_ctr 'touch /x 2>/dev/null || echo refused; touch /dev/shm/x && echo below'
+	equals "$output" "refused
+below"
+}
