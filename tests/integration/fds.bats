@@ -1,6 +1,6 @@
 # Descriptors (checklist 5.6, 5.5, 2.3; engine contract 6; security C5): what reaches the payload, what init holds while
 # it waits, what a caller's leak can do.
-# Proof that the C5 tests bite: see the end of this file.
+# How these tests were shown to bite: docs/CONFORMANCE.md, "Tests that fail without their defence".
 load helpers
 
 @test "[5.6] only 0, 1 and 2 reach the payload, 50 inherited directories or not" {
