@@ -173,7 +173,7 @@ static int spawn(struct native_plan *p, struct native_child *ch, struct joey_err
 	return r;
 }
 
-static int block_signals(sigset_t *old)
+int native_block_signals(sigset_t *old)
 {
 	sigset_t set;
 
@@ -204,7 +204,7 @@ int native_create(struct joey_container *c, const struct joey_create *args, stru
 	sigset_t old;
 	int r;
 
-	ch.sync.sigfd = block_signals(&old);
+	ch.sync.sigfd = native_block_signals(&old);
 	r = create(&p, &ch, c, args, err);
 	if (r < 0) {
 		autoerr struct joey_err undo = JOEY_ERR_INIT;

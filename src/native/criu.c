@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -24,6 +25,7 @@
 enum {
 	SILENCE_MS = 600000, /* no word for so long: it hangs */
 	END_MS = 30000,      /* after its last word */
+	GIVE_UP_MS = 10000,  /* to undo what it did */
 	TERM_MS = 5000,
 	SOCK_FD = 3,
 	HIGH_FD = 128, /* above every number that is given away */
@@ -91,6 +93,23 @@ static int reopen_dir(int fd)
 	return now;
 }
 
+/* Processes of a user namespace open images by themselves while they are restored: on this mount root's files are
+ * theirs.  Where the file system cannot do that, its permissions decide. */
+static int open_images(const struct criu_call *call)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)call->userns_fd };
+	autoclose int dir = reopen_dir(call->image->image_fd), tree = -EBADF;
+	int fd;
+
+	if (dir < 0 || call->userns_fd < 0)
+		return joey_take_fd(&dir);
+	tree = joey_sys_open_tree(dir, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (tree < 0 || joey_sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0)
+		return joey_take_fd(&dir);
+	fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /* What becomes 3, 4, ... in CRIU, in this order. */
 static int list_descriptors(const struct criu_call *call, int sock, int *list, size_t max, size_t *ret_n)
 {
@@ -100,7 +119,7 @@ static int list_descriptors(const struct criu_call *call, int sock, int *list, s
 		return -EMFILE;
 	list[n++] = sock;
 	if (call->image) {
-		list[n++] = call->prepare ? reopen_dir(call->image->image_fd) : call->image->image_fd;
+		list[n++] = call->prepare ? open_images(call) : call->image->image_fd;
 		list[n++] = call->prepare ? reopen_dir(call->image->work_fd) : call->image->work_fd;
 	}
 	for (size_t i = 0; i < call->n_fds; i++)
@@ -155,6 +174,9 @@ static int become_criu(const struct criu_call *call, int program, int to_parent,
 	child_reset_signals();
 	if (call->own_session)
 		(void)setsid();
+	/* Serving pages, it listens to others than joey; ended then, it lets the container go on. */
+	if (call->endless)
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	r = call->prepare ? call->prepare(call->arg, err) : 0;
 	if (r < 0)
 		return r;
@@ -343,17 +365,19 @@ static int say(const struct peer *p, const struct joey_str *m, struct joey_err *
 
 static int wait_for_word(const struct criu_call *call, const struct peer *p, struct joey_err *err)
 {
-	struct pollfd f = { .fd = p->sock, .events = POLLIN };
+	struct pollfd f[] = { { .fd = p->sock, .events = POLLIN },
+			      { .fd = call->prepare ? call->sigfd : -EBADF, .events = POLLIN } };
 	int r;
 
 	do
-		r = poll(&f, 1, call->endless ? -1 : SILENCE_MS);
+		r = poll(f, JOEY_ARRAY_SIZE(f), call->endless ? -1 : SILENCE_MS);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return joey_err_sys(err, errno, "wait for CRIU");
-	return r == 0 ? joey_err_set(err, JOEY_EK_TIMEOUT, ETIMEDOUT, "CRIU has not answered for %d minutes",
-				     SILENCE_MS / 60000)
-		      : 0;
+	if (r == 0)
+		return joey_err_set(err, JOEY_EK_TIMEOUT, ETIMEDOUT, "CRIU has not answered for %d minutes",
+				    SILENCE_MS / 60000);
+	return f[0].revents ? 0 : joey_err_set(err, JOEY_EK_OTHER, EINTR, "interrupted by a signal");
 }
 
 static int hear(const struct criu_call *call, const struct peer *p, struct criu_answer *a, int *ret_fd,
@@ -436,7 +460,7 @@ int criu_call(const struct criu_call *call, struct criu_answer *ret, struct joey
 
 	if (r == 0)
 		r = converse(call, &p, ret, err);
-	finish(&p, END_MS, &status);
+	finish(&p, r < 0 ? GIVE_UP_MS : END_MS, &status);
 	if (r == 0)
 		r = check_end(ret, status, err);
 	if (r < 0 && err)

@@ -110,6 +110,8 @@ struct criu_call {
 	bool endless;               /* lazy pages: somebody else says when it is over */
 	const int *fds;             /* in CRIU: CRIU_FIRST_FD and on */
 	size_t n_fds;
+	int sigfd;     /* a signal readable there ends it; with prepare only */
+	int userns_fd; /* with prepare: the container's id maps, or -EBADF */
 	/* In the new process, before CRIU is executed; NULL: nothing. */
 	int (*prepare)(void *arg, struct joey_err *err);
 	/* A step was reached.  fd: what came with it, or -EBADF; the callee may take it by setting -EBADF.  < 0: CRIU
@@ -139,6 +141,8 @@ int criu_give_external(struct joey_str *opts, const struct native_plan *p, int *
 int criu_make_mount_points(struct native_plan *p, struct joey_err *err);
 /* In the new process: a mount namespace of its own, with the rootfs as a mount. */
 int criu_own_mounts(const struct native_plan *p, struct joey_err *err);
+/* root.readonly, before the processes go on. */
+int criu_readonly_root(const struct native_plan *p, pid_t init, struct joey_err *err);
 /* What was restored has what the config demands of its mounts. */
 int criu_check_mounts(const struct native_plan *p, pid_t init, struct joey_err *err);
 

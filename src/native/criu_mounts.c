@@ -101,6 +101,10 @@ static int name_mount(struct joey_str *opts, int root_fd, const char *path, cons
 	return 0;
 }
 
+/* Where devices cannot be made, they are the host's, mounted. */
+static const char *const default_devices[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+					       "/dev/random", "/dev/urandom", "/dev/tty" };
+
 static int name_mounts(struct joey_str *opts, const struct joey_config *c, int root_fd, struct joey_err *err)
 {
 	int r = 0;
@@ -117,6 +121,8 @@ static int name_mounts(struct joey_str *opts, const struct joey_config *c, int r
 		r = name_mount(opts, root_fd, c->masked_paths.v[i], NULL_DEVICE, true, err);
 	for (size_t i = 0; i < c->n_devices && r == 0; i++)
 		r = name_mount(opts, root_fd, c->devices[i].path, c->devices[i].path, false, err);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(default_devices) && r == 0 && c->ns[JOEY_NS_USER].present; i++)
+		r = name_mount(opts, root_fd, default_devices[i], default_devices[i], false, err);
 	return r;
 }
 
@@ -173,6 +179,8 @@ static int give_mounts(struct joey_str *opts, const struct native_plan *p, struc
 		criu_add_pair(opts, CRIU_O_EXT_MOUNT, NULL_DEVICE, NULL_DEVICE);
 	for (size_t i = 0; i < c->n_devices; i++)
 		criu_add_pair(opts, CRIU_O_EXT_MOUNT, c->devices[i].path, c->devices[i].path);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(default_devices) && c->ns[JOEY_NS_USER].present; i++)
+		criu_add_pair(opts, CRIU_O_EXT_MOUNT, default_devices[i], default_devices[i]);
 	return 0;
 }
 
@@ -269,6 +277,37 @@ int criu_own_mounts(const struct native_plan *p, struct joey_err *err)
 	if (unshare(CLONE_NEWNS) < 0)
 		return joey_err_sys(err, errno, "make a mount namespace for CRIU");
 	return joey_setup_rootfs(&s, err);
+}
+
+/* CRIU puts a root there that can be written to, whatever the original was. */
+int criu_readonly_root(const struct native_plan *p, pid_t init, struct joey_err *err)
+{
+	autoclose int ns = -EBADF, pidfd = -EBADF;
+	char name[32];
+	int status = -1;
+	bool moved;
+	pid_t pid;
+
+	if (!p->config->rootfs_readonly)
+		return 0;
+	snprintf(name, sizeof(name), "%d/ns/mnt", (int)init);
+	ns = openat(p->host_proc_fd, name, O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return joey_err_sys(err, errno, "open the restored container's mount namespace");
+	pid = spawn_clone(0, -EBADF, &pidfd, &moved);
+	if (pid == 0) {
+		struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+		int r = setns(ns, CLONE_NEWNS) < 0 ? -errno : joey_sys_mount_setattr(AT_FDCWD, "/", 0, &ro);
+
+		_exit(r < 0 ? -r & 0xff : 0);
+	}
+	if (pid < 0)
+		return joey_err_sys(err, pid, "clone a process for the restored mounts");
+	(void)joey_wait_pid(pid, &status);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return joey_err_sys(err, WIFEXITED(status) ? WEXITSTATUS(status) : EIO,
+				    "make the restored / read-only");
+	return 0;
 }
 
 /* ---- what came out --------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 #ifndef JOEY_NATIVE_INTERNAL_H
 #define JOEY_NATIVE_INTERNAL_H
 
+#include <signal.h>
+
 #include "joey/backend.h"
 #include "joey/namespace.h"
 #include "joey/setup.h"
@@ -87,6 +89,8 @@ int native_compile_seccomp(struct joey_setup *s, struct joey_err *err);
 /* A LISTENER frame goes on to the agent; the frame's descriptor is consumed. */
 int native_send_listener(struct joey_container *c, const struct joey_config *config, enum joey_status status, pid_t pid,
 			 struct sync_frame *f, struct joey_err *err);
+/* SIGINT, SIGTERM and SIGHUP are readable from the descriptor that is returned, until old is put back. */
+int native_block_signals(sigset_t *old);
 /* create.c, for restore too: the cgroup, recorded and saved at each step; its limits. */
 int native_make_cgroup(struct native_plan *p, struct joey_err *err);
 int native_apply_limits(struct native_plan *p, struct joey_err *err);

@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 
 #include "joey/syscalls.h"
@@ -20,6 +21,7 @@ struct restore {
 	struct criu_stdio stdio;
 	int fds[JOEY_NS_MAX + CRIU_N_STDIO];
 	size_t n_fds;
+	int sigfd;
 	bool hooks_done, has_pty;
 };
 
@@ -112,6 +114,8 @@ static int on_post_restore(struct restore *t, const struct criu_answer *a, int *
 
 	(void)fd;
 	if (r == 0)
+		r = criu_readonly_root(&t->p, a->pid, err);
+	if (r == 0)
 		r = criu_check_mounts(&t->p, a->pid, err);
 	/* The images' own limits, which some cgroup modes bring along, do not count. */
 	if (r == 0)
@@ -179,12 +183,18 @@ static int call_criu(struct restore *t, struct joey_err *err)
 		.notify = on_notify,
 		.arg = t,
 	};
+	const struct joey_config *c = t->p.config;
+	autoclose int userns_fd = -EBADF;
 	struct criu_call ready = call;
 	struct criu_answer answer;
 	int r = fill(t, &opts, err);
 
+	if (r == 0 && joey_config_new_ns(c, JOEY_NS_USER))
+		r = joey_idmap_userns_fd(&c->uid_mappings, &c->gid_mappings, &userns_fd, err);
 	if (r < 0)
 		return r;
+	ready.userns_fd = userns_fd;
+	ready.sigfd = t->sigfd;
 	criu_request(&request, CRIU_RESTORE, &opts);
 	ready.n_fds = t->n_fds;
 	r = criu_call(&ready, &answer, err);
@@ -233,8 +243,11 @@ int native_restore(struct joey_container *c, const struct joey_create *args, con
 		   struct joey_err *err)
 {
 	struct restore t = { .how = how };
-	int r = restore(&t, c, args, err);
+	sigset_t old;
+	int r;
 
+	t.sigfd = native_block_signals(&old);
+	r = restore(&t, c, args, err);
 	if (r < 0) {
 		autoerr struct joey_err undo = JOEY_ERR_INIT;
 
@@ -243,6 +256,8 @@ int native_restore(struct joey_container *c, const struct joey_create *args, con
 				     joey_err_text(&undo));
 		c->state.pid = 0;
 	}
+	joey_close(t.sigfd);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	criu_stdio_done(&t.stdio);
 	joey_cgroup_free(t.p.cgroup);
 	plan_done(&t.p);

@@ -10,6 +10,7 @@
 
 #include "runtime/runtime-internal.h"
 
+/* CRIU makes images readable by all: nobody else may get at them. */
 static int make_directories(const char *path)
 {
 	char text[PATH_MAX];
