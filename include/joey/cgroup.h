@@ -94,6 +94,10 @@ int joey_cgroup_delegate(struct joey_cgroup *cg, uid_t uid, struct joey_err *err
 /* cgroup.freeze, waits for cgroup.events; deadline 10 s, thaws again on failure. */
 int joey_cgroup_set_frozen(struct joey_cgroup *cg, bool frozen, struct joey_err *err);
 int joey_cgroup_is_frozen(const struct joey_cgroup *cg, bool *ret, struct joey_err *err);
+/* The same of a record, without an object: one file is read. -errno */
+int joey_cgroup_record_is_frozen(const struct joey_cgroup_record *rec, bool *ret);
+/* Where many are asked, with nothing started in between: the mount stays open until the process ends. */
+void joey_cgroup_keep_mount(void);
 int joey_cgroup_is_populated(const struct joey_cgroup *cg, bool *ret);
 
 /* cgroup.kill (fallback: signals to every pid, frozen first). Recursive. */

@@ -113,13 +113,13 @@ struct joey_list_entry {
 	char *id, *bundle, *created, *owner;
 	pid_t pid;
 	enum joey_status status;
-	char *json; /* the state object with owner, one line */
+	char *json; /* the state object with owner, one line; NULL when it was not asked for */
 };
 struct joey_list {
 	struct joey_list_entry *v;
 	size_t n;
 };
-int joey_rt_list(const struct joey_runtime *rt, struct joey_list *ret, struct joey_err *err);
+int joey_rt_list(const struct joey_runtime *rt, bool json, struct joey_list *ret, struct joey_err *err);
 void joey_list_done(struct joey_list *l);
 
 /* src/runtime/lifecycle.c: which verbs are legal in which state, with runc's texts. */

@@ -7,6 +7,7 @@
  * which a frozen ancestor has too.  A freeze that fails is taken back on every path: a container must
  * never stay frozen because of an error.
  */
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
@@ -99,6 +100,38 @@ int joey_cgroup_is_frozen(const struct joey_cgroup *cg, bool *ret, struct joey_e
 	n = cgroup_read(cg->dir_fd, "cgroup.freeze", text, sizeof(text));
 	if (n < 0 && !cgroup_gone((int)n))
 		return joey_err_sys(err, (int)-n, "cgroup: read cgroup.freeze of %s", cgroup_name(cg));
+	*ret = n > 0 && text[0] == '1';
+	return 0;
+}
+
+static int kept_mount = -EBADF;
+
+void joey_cgroup_keep_mount(void)
+{
+	const char *mount;
+
+	if (kept_mount < 0 && cgroup_host_open(&kept_mount, &mount, NULL) < 0)
+		kept_mount = -EBADF;
+}
+
+int joey_cgroup_record_is_frozen(const struct joey_cgroup_record *rec, bool *ret)
+{
+	autoclose int own_mount = -EBADF, fd = -EBADF;
+	char path[PATH_MAX], text[16];
+	const char *mount;
+	ssize_t n;
+
+	if (kept_mount < 0 && cgroup_host_open(&own_mount, &mount, NULL) < 0)
+		return -ENOENT;
+	if ((size_t)snprintf(path, sizeof(path), "%s/cgroup.freeze", rec->path + 1) >= sizeof(path))
+		return -ENAMETOOLONG;
+	fd = joey_openat2(kept_mount >= 0 ? kept_mount : own_mount, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0,
+			  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+	if (fd < 0)
+		return fd;
+	n = read(fd, text, sizeof(text));
+	if (n < 0)
+		return -errno;
 	*ret = n > 0 && text[0] == '1';
 	return 0;
 }

@@ -40,11 +40,27 @@ static void widen(size_t width[COLUMNS], const struct row *r)
 			width[i] = strlen(r->cell[i]) + GAP;
 }
 
+static void add_padding(struct joey_str *s, size_t n)
+{
+	static const char blanks[] = "                ";
+
+	for (size_t part; n > 0; n -= part) {
+		part = n < sizeof(blanks) - 1 ? n : sizeof(blanks) - 1;
+		joey_str_addn(s, blanks, part);
+	}
+}
+
+/* printf would cost more than all else that is done for a container here. */
 static void add_row(struct joey_str *s, const size_t width[COLUMNS], const struct row *r)
 {
-	for (size_t i = 0; i + 1 < COLUMNS; i++)
-		joey_str_printf(s, "%-*s", (int)width[i], r->cell[i]);
-	joey_str_printf(s, "%s\n", r->cell[COLUMNS - 1]);
+	for (size_t i = 0; i + 1 < COLUMNS; i++) {
+		size_t n = strlen(r->cell[i]);
+
+		joey_str_addn(s, r->cell[i], n);
+		add_padding(s, width[i] - n);
+	}
+	joey_str_add(s, r->cell[COLUMNS - 1]);
+	joey_str_add(s, "\n");
 }
 
 static void add_table(struct joey_str *s, const struct joey_list *l)
@@ -93,7 +109,7 @@ static int run(const struct globals *g, const void *opts_in, char **argv, size_t
 	if (!json && !joey_streq(o->format, "table"))
 		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "invalid format option: %s", o->format);
 	log_sinks_show_warnings();
-	r = joey_rt_list(&g->rt, &l, err);
+	r = joey_rt_list(&g->rt, json && !o->quiet, &l, err);
 	if (r == -ENOENT && !g->root)
 		joey_err_clear(err); /* nobody has made a container yet */
 	else if (r < 0)

@@ -103,14 +103,11 @@ static bool waits_for_start(const struct joey_container *c)
 	return fd >= 0;
 }
 
-static bool is_frozen(struct joey_container *c)
+static bool is_frozen(const struct joey_container *c)
 {
-	autoerr struct joey_err ignored = JOEY_ERR_INIT;
-	autocgroup struct joey_cgroup *cg = NULL;
 	bool frozen = false;
 
-	return native_open_cgroup(c, &cg, &ignored) == 0 && cg && joey_cgroup_is_frozen(cg, &frozen, &ignored) == 0 &&
-	       frozen;
+	return c->state.cgroup.path && joey_cgroup_record_is_frozen(&c->state.cgroup, &frozen) == 0 && frozen;
 }
 
 int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err)

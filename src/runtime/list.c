@@ -21,8 +21,13 @@ void joey_list_done(struct joey_list *l)
 	*l = (struct joey_list){ NULL, 0 };
 }
 
-static int fill_entry(const struct rt_target *t, struct rt_users *users, struct joey_list_entry *e,
-		      struct joey_err *err)
+struct listing {
+	int root_fd;
+	bool json;
+	struct rt_users users;
+};
+
+static int fill_entry(const struct rt_target *t, struct listing *ls, struct joey_list_entry *e, struct joey_err *err)
 {
 	const struct joey_state *st = &t->c->state;
 	struct joey_query q;
@@ -33,12 +38,12 @@ static int fill_entry(const struct rt_target *t, struct rt_users *users, struct 
 	e->id = strdup(st->id);
 	e->bundle = strdup(st->bundle);
 	e->created = strdup(st->created);
-	e->owner = rt_owner_name(users, st->owner_uid);
+	e->owner = rt_owner_name(&ls->users, st->owner_uid);
 	e->pid = q.pid;
 	e->status = q.status;
 	if (!e->id || !e->bundle || !e->created || !e->owner)
 		return joey_err_sys(err, ENOMEM, "list");
-	return rt_state_document(st, &q, e->owner, 0, &e->json, err);
+	return ls->json ? rt_state_document(st, &q, e->owner, 0, &e->json, err) : 0;
 }
 
 /* Deleted meanwhile, or just being made: no news.  Half made and left by its creator: the user may want to know. */
@@ -53,22 +58,22 @@ static void explain_missing_state(int root_fd, const char *id)
 }
 
 /* *ret_done: entry is filled. */
-static void load_entry(int root_fd, const char *id, struct rt_users *users, struct joey_list_entry *e, bool *ret_done)
+static void load_entry(struct listing *ls, const char *id, struct joey_list_entry *e, bool *ret_done)
 {
 	autocontainer struct joey_container *c = NULL;
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
-	struct rt_target t = { root_fd, NULL, NULL };
-	int r = joey_container_load(root_fd, id, false, &c, &sub);
+	struct rt_target t = { ls->root_fd, NULL, NULL };
+	int r = joey_container_load(ls->root_fd, id, false, &c, &sub);
 
 	*ret_done = false;
 	if (r < 0 && sub.kind == JOEY_EK_NOT_FOUND) {
-		explain_missing_state(root_fd, id);
+		explain_missing_state(ls->root_fd, id);
 		return;
 	}
 	if (r == 0) {
 		t.c = c;
 		t.be = joey_backend_by_name(c->state.backend);
-		r = t.be ? fill_entry(&t, users, e, &sub)
+		r = t.be ? fill_entry(&t, ls, e, &sub)
 			 : joey_err_set(&sub, JOEY_EK_UNSUPPORTED, ENOTSUP, "backend \"%s\" is not known",
 					c->state.backend);
 	}
@@ -77,17 +82,15 @@ static void load_entry(int root_fd, const char *id, struct rt_users *users, stru
 	*ret_done = r == 0;
 }
 
-static int list_names(int root_fd, char **names, size_t n, struct joey_list *l, struct joey_err *err)
+static int list_names(struct listing *ls, char **names, size_t n, struct joey_list *l, struct joey_err *err)
 {
-	struct rt_users users = { NULL, false };
-
 	l->v = calloc(n, sizeof(*l->v));
 	if (!l->v)
 		return joey_err_sys(err, ENOMEM, "list");
 	for (size_t i = 0; i < n; i++) {
 		bool done;
 
-		load_entry(root_fd, names[i], &users, &l->v[l->n], &done);
+		load_entry(ls, names[i], &l->v[l->n], &done);
 		if (done) {
 			l->n++;
 			continue;
@@ -95,22 +98,25 @@ static int list_names(int root_fd, char **names, size_t n, struct joey_list *l, 
 		entry_done(&l->v[l->n]);
 		memset(&l->v[l->n], 0, sizeof(l->v[l->n]));
 	}
-	rt_users_done(&users);
 	return 0;
 }
 
-int joey_rt_list(const struct joey_runtime *rt, struct joey_list *ret, struct joey_err *err)
+int joey_rt_list(const struct joey_runtime *rt, bool json, struct joey_list *ret, struct joey_err *err)
 {
 	autoclose int root_fd = -EBADF;
+	struct listing ls = { -EBADF, json, { NULL, false } };
 	struct joey_list l = { NULL, 0 };
 	char **names = NULL;
 	size_t n = 0;
 	int r = joey_root_open(rt->root, false, &root_fd, err);
 
+	ls.root_fd = root_fd;
+	joey_cgroup_keep_mount();
 	if (r == 0)
 		r = joey_container_list(root_fd, &names, &n, err);
 	if (r == 0 && n > 0)
-		r = list_names(root_fd, names, n, &l, err);
+		r = list_names(&ls, names, n, &l, err);
+	rt_users_done(&ls.users);
 	for (size_t i = 0; i < n; i++)
 		free(names[i]);
 	free(names);

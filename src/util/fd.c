@@ -25,13 +25,14 @@ int joey_close(int fd)
 int joey_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
 {
 	autofree char *buf = NULL;
-	size_t len = 0, cap = 0;
+	size_t len = 0, cap = 0, size = 0;
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
 		if ((uint64_t)st.st_size > max)
 			return -EFBIG;
-		cap = (size_t)st.st_size + 2;
+		size = (size_t)st.st_size;
+		cap = size + 2;
 	}
 	if (cap < 512)
 		cap = 512;
@@ -58,6 +59,10 @@ int joey_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
 		len += (size_t)n;
 		if (len > max)
 			return -EFBIG;
+		/* All there was when it was opened; where the size is not known (/proc) or not true (/sys) it takes a
+		 * 0. */
+		if (size > 0 && len == size)
+			break;
 	}
 	buf[len] = '\0';
 	*ret = joey_take_ptr(buf);

@@ -12,7 +12,7 @@ const struct joey_json *joey_json_get(const struct joey_json *o, const char *key
 	if (!o || o->type != JOEY_JSON_OBJECT)
 		return NULL;
 	for (size_t i = 0; i < o->u.object.n; i++)
-		if (strcmp(o->u.object.keys[i], key) == 0)
+		if (*o->u.object.keys[i] == *key && strcmp(o->u.object.keys[i], key) == 0)
 			return o->u.object.v[i]->type == JOEY_JSON_NULL ? NULL : o->u.object.v[i];
 	return NULL;
 }

@@ -18,7 +18,7 @@ enum {
 	MAX_NODES = 1 << 20,
 	MAX_STRING = 1 << 20,
 	MAX_NUMBER = 1024,
-	SMALL_OBJECT = 8, /* up to here, comparing all keys beats sorting them */
+	SMALL_OBJECT = 16, /* up to here, comparing all keys beats sorting them */
 };
 
 struct slot {
@@ -201,7 +201,7 @@ static const char *find_duplicate(const char *const *keys, size_t n, bool *ret_n
 	if (n <= SMALL_OBJECT) {
 		for (size_t i = 1; i < n; i++)
 			for (size_t j = 0; j < i; j++)
-				if (strcmp(keys[i], keys[j]) == 0)
+				if (*keys[i] == *keys[j] && strcmp(keys[i], keys[j]) == 0)
 					return keys[i];
 		return NULL;
 	}

@@ -270,6 +270,9 @@ static const struct {
 	{ JOEY_OP_UPDATE, { "container not running", OK, OK, OK, "container not running" } },
 	{ JOEY_OP_EVENTS,
 	  { "container with id c1 is not running", OK, OK, OK, "container with id c1 is not running" } },
+	{ JOEY_OP_CHECKPOINT,
+	  { "Container cannot be checkpointed in creating state", "Container cannot be checkpointed in created state",
+	    OK, OK, "Container cannot be checkpointed in stopped state" } },
 };
 
 static void test_lifecycle_table(void **state)
@@ -313,7 +316,7 @@ static void test_list(void **state)
 	struct fixture *f = *state;
 	struct joey_list l = { NULL, 0 };
 
-	assert_error(f, joey_rt_list(&f->rt, &l, &f->err), "open state root");
+	assert_error(f, joey_rt_list(&f->rt, true, &l, &f->err), "open state root");
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(ids); i++) {
 		f->o.id = ids[i];
 		assert_ok(f, joey_rt_create(&f->rt, &f->o, &f->err));
@@ -321,7 +324,7 @@ static void test_list(void **state)
 	}
 	write_state(f, "bad", "{");
 	write_state(f, "partial", NULL);
-	assert_ok(f, joey_rt_list(&f->rt, &l, &f->err));
+	assert_ok(f, joey_rt_list(&f->rt, true, &l, &f->err));
 	assert_int_equal(l.n, 3);
 	assert_string_equal(l.v[0].id, "a");
 	assert_string_equal(l.v[1].id, "b");
