@@ -100,7 +100,8 @@ static int check_lsm(struct joey_findings *f)
 
 static int check_criu(struct joey_findings *f)
 {
-	static const char *const places[] = { "/usr/sbin/criu", "/usr/local/sbin/criu" };
+	static const char *const places[] = { "/usr/sbin/criu", "/usr/local/sbin/criu", "/usr/bin/criu",
+					      "/usr/local/bin/criu" };
 
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(places); i++)
 		if (faccessat(AT_FDCWD, places[i], X_OK, 0) == 0)

@@ -5,7 +5,7 @@
  * What comes from the host (bind mounts, masks, devices of a user namespace, namespaces joined by path) is "external":
  * at checkpoint it gets a name, at restore the name gets an object, which is looked up in the new config and nowhere
  * else (security.md C13).  The other mounts are made again by CRIU from the image, so what came out is compared
- * with the config before the processes run.
+ * with the config before the processes run.  Nobody mounts anything in that namespace then, so its mountinfo is whole.
  */
 #include <fcntl.h>
 #include <limits.h>
