@@ -1,12 +1,14 @@
 /* Times several commands against each other in turn: every round runs each once, in an order of its own, so that
  * whatever else the machine does, and what the command before left to clean up, falls on all alike.
  *
- * usage: interleave ROUNDS NAME COMMAND... [-- NAME COMMAND...]...
+ * usage: interleave [--in-order] ROUNDS NAME COMMAND... [-- NAME COMMAND...]...
+ * --in-order: no shuffling, for commands of which one undoes what the one before has done.
  * One line a command: name, median, 10th and 90th percentile in microseconds, peak resident memory of its tree in KiB.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,11 +84,14 @@ int main(int argc, char **argv)
 	int order[MAX_COMMANDS];
 	struct command commands[MAX_COMMANDS] = { 0 };
 	posix_spawn_file_actions_t quiet;
-	int rounds = argc > 3 ? atoi(argv[1]) : 0;
-	int n = 0;
+	bool in_order = argc > 1 && !strcmp(argv[1], "--in-order");
+	int rounds, n = 0;
 
+	argv += in_order;
+	argc -= in_order;
+	rounds = argc > 3 ? atoi(argv[1]) : 0;
 	if (rounds < 1) {
-		fprintf(stderr, "usage: interleave ROUNDS NAME COMMAND... [-- NAME COMMAND...]...\n");
+		fprintf(stderr, "usage: interleave [--in-order] ROUNDS NAME COMMAND... [-- NAME COMMAND...]...\n");
 		return 2;
 	}
 	for (char **arg = argv + 2; *arg && arg[1] && n < MAX_COMMANDS; n++) {
@@ -103,7 +108,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < n; i++)
 		order[i] = i;
 	for (int round = -WARM_UP; round < rounds; round++) {
-		shuffle(order, n);
+		if (!in_order)
+			shuffle(order, n);
 		for (int i = 0; i < n; i++) {
 			struct command *c = &commands[order[i]];
 			long us = run(c, &quiet);

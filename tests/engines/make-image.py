@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes the engines' test image without a network: an OCI image archive with one layer, a static busybox.
 
-usage: make-image.py BUSYBOX OUTPUT.tar NAME
+usage: make-image.py BUSYBOX OUTPUT.tar NAME [COMMAND...]
+       make-image.py BUSYBOX OUTPUT.tar --rootfs        the layer alone
 """
 import hashlib
 import io
@@ -38,8 +39,13 @@ def layer(busybox):
 
 
 def main():
-    busybox, output, name = sys.argv[1:]
+    busybox, output, name = sys.argv[1:4]
+    command = sys.argv[4:] or ["/bin/sh"]
     blobs = []
+    if name == "--rootfs":
+        with open(output, "wb") as f:
+            f.write(layer(busybox))
+        return
 
     def blob(data, media_type):
         digest = hashlib.sha256(data).hexdigest()
@@ -51,7 +57,7 @@ def main():
     rootfs = blob(data, oci + "layer.v1.tar")
     config = blob(json.dumps({
         "architecture": "amd64", "os": "linux",
-        "config": {"Env": ["PATH=/bin"], "Cmd": ["/bin/sh"]},
+        "config": {"Env": ["PATH=/bin"], "Cmd": command},
         "rootfs": {"type": "layers", "diff_ids": [rootfs["digest"]]},
     }).encode(), oci + "config.v1+json")
     manifest = blob(json.dumps({

@@ -1,0 +1,125 @@
+#!/bin/bash
+# Prints what many containers cost: `list` and `state` of joey and crun with N running containers of each present, and how
+# much longer creating one more takes than with one alone. Ratios are what counts.
+# usage: bench/scale.sh [--containers N] [--rounds N] [--assert] [JOEY]     --assert: exit 1 when a target is missed
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../tests/lib/base.sh"
+. "$here/../tests/lib/deps.sh"
+. "$here/../tests/lib/pure-v2.sh"
+pure_v2 "$0" "$@"
+
+many=1000 rounds=60 assert=0
+while [ $# -gt 0 ]; do
+	case $1 in
+	--containers) many=$2; shift ;;
+	--rounds) rounds=$2; shift ;;
+	--assert) assert=1 ;;
+	*) break ;;
+	esac
+	shift
+done
+joey=$(realpath -m "${1:-${JOEY:-$TOP/joey}}")
+[ -x "$joey" ] || die "no $joey"
+deps_install gcc libc6-dev busybox-static jq >&2
+rivals=$("$here/../tests/lib/rivals.sh")
+
+# All of it on a tmpfs of this mount namespace's own, like /run.
+work=$(mktemp -d)
+mount -t tmpfs -o mode=700 scale "$work"
+cleanup() {
+	for name in joey crun; do each "$name" 'delete --force' "$many" >/dev/null 2>&1 || :; done
+	umount -l "$work" || :
+	rmdir "$work"
+}
+trap cleanup EXIT
+trap 'exit 143' INT TERM HUP
+
+gcc -O2 -static -o "$work/interleave" "$here/interleave.c"
+gcc -O2 -static -o "$work/floor" "$here/floor.c"
+mkdir -p "$work"/bundle/rootfs/{bin,dev,proc,sys}
+cp /bin/busybox "$work/bundle/rootfs/bin/"
+for applet in sleep true; do ln -s busybox "$work/bundle/rootfs/bin/$applet"; done
+(cd "$work/bundle" && "$joey" spec && jq '.process.terminal = false | .process.args = ["/bin/sleep", "100000"]' config.json >c &&
+	mv c config.json)
+
+declare -A program=([joey]=$joey [crun]=$rivals/crun)
+
+# each NAME VERB N [OPTION...]: this verb for N containers, four at a time.
+each() {
+	local name=$1 verb=$2 n=$3
+	shift 3
+	seq -f "scale-$name-%g" "$n" | xargs -P 4 -I{} "${program[$name]}" --root "$work/$name" $verb "$@" {} >/dev/null
+}
+
+# until_steady: what ended containers leave to the kernel is done by workers in the background; not in the middle of this.
+until_steady() {
+	sleep 2
+	sync
+}
+
+# time_create LABEL: one more container is created and deleted, again and again.
+time_create() {
+	until_steady
+	"$work/interleave" --in-order "$rounds" \
+		"joey-create-$1" "$joey" --root "$work/joey" create -b "$work/bundle" scale-one-more -- \
+		"joey-delete-$1" "$joey" --root "$work/joey" delete --force scale-one-more -- \
+		"crun-create-$1" "$rivals/crun" --root "$work/crun" create -b "$work/bundle" scale-one-more -- \
+		"crun-delete-$1" "$rivals/crun" --root "$work/crun" delete --force scale-one-more -- \
+		"floor-$1" "$work/floor" "$work/bundle/rootfs" >>"$work/result"
+}
+
+# present N: from so many containers of each runtime on.
+present() {
+	local name
+	for name in joey crun; do
+		each "$name" create "$1" -b "$work/bundle"
+		each "$name" start "$1"
+	done
+}
+
+available() { awk '$1 == "MemAvailable:" {print $2}' /proc/meminfo; }
+
+present 1
+time_create few
+for name in joey crun; do each "$name" 'delete --force' 1; done
+before=$(available) start=$SECONDS
+present "$many"
+say "$((2 * many)) containers running after $((SECONDS - start)) s; they take $(((before - $(available)) / 1024)) MiB"
+for name in joey crun; do
+	n=$("${program[$name]}" --root "$work/$name" list -q | wc -l)
+	[ "$n" = "$many" ] || die "$name lists $n of $many containers"
+	"${program[$name]}" --root "$work/$name" list | grep -c running | grep -qx "$many" || die "$name: not all run"
+done
+time_create many
+"$work/interleave" "$((rounds / 3 > 5 ? rounds / 3 : 5))" \
+	joey-list "$joey" --root "$work/joey" list -- crun-list "$rivals/crun" --root "$work/crun" list -- \
+	joey-list-json "$joey" --root "$work/joey" list -f json -- crun-list-json "$rivals/crun" --root "$work/crun" list -f json \
+	>>"$work/result"
+"$work/interleave" "$rounds" \
+	joey-state "$joey" --root "$work/joey" state scale-joey-1 -- crun-state "$rivals/crun" --root "$work/crun" state scale-crun-1 \
+	>>"$work/result"
+
+printf '%s containers, %s rounds, %s\n' "$many" "$rounds" "$("$rivals/crun" --version | head -n 1)"
+awk -v assert=$assert -v many="$many" '
+	function row(label, a, b) { printf "%-36s %10.2f %10.2f %8.2f\n", label, us[a] / 1000, us[b] / 1000, us[a] / us[b] }
+	function target(what, value, limit) {
+		printf "%-60s %6.2f  at most %.2f  %s\n", what, value, limit, value <= limit ? "met" : "MISSED"
+		if (value > limit) missed = 1
+	}
+	{ us[$1] = $2; p10[$1] = $3 }
+	END {
+		printf "%-36s %10s %10s %8s\n", "median ms", "joey", "crun", "ratio"
+		row("list", "joey-list", "crun-list"); row("list -f json", "joey-list-json", "crun-list-json")
+		row("state", "joey-state", "crun-state")
+		row("create, one there", "joey-create-few", "crun-create-few")
+		row("create, " many " there", "joey-create-many", "crun-create-many")
+		row("delete, one there", "joey-delete-few", "crun-delete-few")
+		row("delete, " many " there", "joey-delete-many", "crun-delete-many")
+		printf "%-36s %10s %10s %8s\n", "median ms", "many", "one", "ratio"
+		row("joey create", "joey-create-many", "joey-create-few"); row("crun create", "crun-create-many", "crun-create-few")
+		row("floor (the kernel alone)", "floor-many", "floor-few")
+		target("joey list to crun list, " many " containers", us["joey-list"] / us["crun-list"], 0.5)
+		target("joey create with " many " containers to that with one", us["joey-create-many"] / us["joey-create-few"], 1.2)
+		exit assert && missed
+	}' "$work/result"
