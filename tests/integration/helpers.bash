@@ -97,6 +97,7 @@ test_setup() {
 
 test_teardown() {
 	local id p rc=0
+	[ -n "${T:-}" ] || return 0 # skipped before test_setup
 	for p in "${BG[@]}"; do kill -9 "$p" 2>/dev/null || true; done
 	for id in "${IDS[@]}"; do
 		timeout -k 1 20 "$RUNTIME" --root "$ROOT" delete --force "$id" </dev/null >"$T/delete.out" 2>&1 3>&- || {
