@@ -26,6 +26,7 @@ pr() {
 	"${P[@]}" run --name "$C" "${options[@]}" "$IMAGE" "$@"
 }
 
+as_tester() { lim runuser -l tester -c "export XDG_RUNTIME_DIR=/run/user/1000; $1"; }
 field() { podman inspect --format "{{$1}}" "$C"; }
 running() { [ "$(field .State.Status)" = running ]; }
 exited() { [ "$(field .State.Status)" = exited ]; }
@@ -287,6 +288,28 @@ logs_have() { podman logs "$C" 2>&1 | grep -q "$1"; }
 	is 8 1000
 }
 
+@test "podman: rootless, limits by systemd, exec, pause, stop" {
+	needs exec
+	mkdir -p /home/tester/.config/containers
+	as_tester "podman --runtime $NAME --cgroup-manager systemd run -d --name $C --network none --memory 64m --pids-limit 44 $IMAGE sh -c \
+		'trap \"exit 3\" TERM; while :; do sleep 0.1; done'"
+	local pid
+	pid=$(as_tester "podman inspect --format '{{.State.Pid}}' $C")
+	[ "$(cgroup_file "$pid" memory.max)" = 67108864 ]
+	[ "$(cgroup_file "$pid" pids.max)" = 44 ]
+	run as_tester "podman exec $C sh -c 'id -u; exit 4'"
+	is 4 0
+	run "$PTY" --size 30x90 -- runuser -l tester -c "XDG_RUNTIME_DIR=/run/user/1000 podman exec -it $C sh -c 'sleep 1; stty size; exit 6'"
+	is 6 "30 90"
+	as_tester "podman pause $C && podman unpause $C"
+	run as_tester "podman update --memory 128m $C"
+	is 0
+	[ "$(cgroup_file "$pid" memory.max)" = 134217728 ]
+	run as_tester "podman stop -t 20 $C && podman inspect --format '{{.State.ExitCode}}' $C"
+	is 0 3
+	as_tester "podman rm -f $C"
+}
+
 @test "podman: exec with exit code and terminal" {
 	needs exec
 	run pr -d -- sleep 60
@@ -325,4 +348,95 @@ logs_have() { podman logs "$C" 2>&1 | grep -q "$1"; }
 	is 0 sleep
 	run lim podman stats --no-stream --format '{{.Name}} {{.PIDs}}' "$C"
 	is 0 "$C 1"
+}
+
+@test "podman: kube play and down" {
+	cat >"$BATS_TEST_TMPDIR/pod.yaml" <<-YAML
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: kube$C}
+		spec:
+		  hostname: kubehost
+		  restartPolicy: Never
+		  volumes:
+		  - {name: shared, emptyDir: {}}
+		  initContainers:
+		  - {name: first, image: $IMAGE, command: [sh, -c, "echo made-before >/shared/file"], volumeMounts: [{name: shared, mountPath: /shared}]}
+		  containers:
+		  - name: one
+		    image: $IMAGE
+		    command: [sleep, "60"]
+		    env: [{name: A, value: b}]
+		    resources: {limits: {memory: 64Mi, cpu: 500m}}
+		    securityContext: {runAsUser: 1000, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+		    volumeMounts: [{name: shared, mountPath: /shared, readOnly: true}]
+		  - {name: two, image: $IMAGE, command: [sh, -c, "echo two speaks; sleep 60"]}
+	YAML
+	run "${P[@]}" kube play "$BATS_TEST_TMPDIR/pod.yaml"
+	is 0
+	C=kube$C-one
+	local pid
+	pid=$(field .State.Pid)
+	[ "$(cgroup_file "$pid" memory.max)" = 67108864 ]
+	[ "$(cgroup_file "$pid" cpu.max)" = "50000 100000" ]
+	[ "$(field .OCIRuntime)" = "$NAME" ]
+	run "${P[@]}" exec "$C" sh -c 'id -u; cat /shared/file; echo $A $(hostname); touch /new; touch /shared/new'
+	is 1 1000
+	is 1 made-before
+	is 1 "b kubehost"
+	[ "$(grep -c "Read-only file system" <<<"$output")" = 2 ]
+	[ "$(readlink "/proc/$pid/ns/net")" = "$(readlink "/proc/$(podman inspect --format '{{.State.Pid}}' "${C%one}two")/ns/net")" ]
+	run lim podman logs "${C%one}two"
+	is 0 "two speaks"
+	run "${P[@]}" kube down "$BATS_TEST_TMPDIR/pod.yaml"
+	is 0
+	! podman container exists "$C"
+}
+
+@test "podman: a pod is paused, stopped, started again, with limits of its own" {
+	needs pause
+	run "${P[@]}" pod create --name "pod$C" --memory 128m
+	is 0
+	run "${P[@]}" run -d --pod "pod$C" --name "$C" "$IMAGE" sleep 1000
+	is 0
+	lim podman pod pause "pod$C"
+	[ "$(field .State.Status)" = paused ]
+	lim podman pod unpause "pod$C"
+	running
+	run lim podman pod stats --no-stream "pod$C"
+	is 0 "$C"
+	run "${P[@]}" pod stop -t 0 "pod$C"
+	is 0
+	exited
+	run "${P[@]}" pod start "pod$C"
+	is 0
+	running
+	run "${P[@]}" pod rm -f -t 0 "pod$C"
+	is 0
+}
+
+@test "podman: a health check runs by exec" {
+	needs exec
+	run pr -d --health-cmd 'test -e /tmp/healthy || touch /tmp/healthy' -- sleep 60
+	is 0
+	run "${P[@]}" healthcheck run "$C"
+	is 0
+}
+
+@test "podman: checkpoint and restore" {
+	needs checkpoint
+	criu check >/dev/null 2>&1 || skip "CRIU cannot work with this kernel"
+	run pr -d --network none -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'
+	is 0
+	until_ok logs_have '^3$'
+	run "${P[@]}" container checkpoint "$C"
+	is 0
+	exited
+	run "${P[@]}" container restore "$C"
+	is 0
+	running
+	local n
+	n=$(podman logs "$C" | tail -n 1)
+	[ "$n" -ge 3 ]
+	until_ok logs_have "^$((n + 5))\$"
 }

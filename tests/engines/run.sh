@@ -18,9 +18,17 @@ for suite in "$@"; do
 	timeout -k 10 900 bats --tap "$here/$suite.bats" || rc=1
 done
 # Where the runtime has a systemd driver: what depends on the driver, once more with it.
-if [ "$*" = "containerd podman" ] && "$runtime" features 2>/dev/null | jq -e '.linux.cgroup.systemd' >/dev/null; then
-	echo "# podman with systemd's cgroups"
-	CGROUPS=systemd timeout -k 10 600 bats --tap -f "exit code|cgroup's files|limit|memory|stop|pod with|exec|pause|update|left" \
-		"$here/podman.bats" | sed 's/podman:/podman with systemd:/' || rc=1
+again() {
+	echo "# $1 with systemd's cgroups"
+	CGROUPS=systemd timeout -k 10 600 bats --tap -f "$2" "$here/$1.bats" | sed "s/$1:/$1 with systemd:/" || rc=1
+}
+if "$runtime" features 2>/dev/null | jq -e '.linux.cgroup.systemd' >/dev/null; then
+	for suite in "$@"; do
+		case $suite in
+		podman) again podman "exit code|cgroup's files|limit|memory|stop|pod with|exec|pause|update|left" ;;
+		cri) again cri "comes and goes|limits|OOMKilled|stop by|synchronously|left" ;;
+		docker) again docker "runtime says|dockerd says|limits|--memory|exec with|pause|stop sends|left" ;;
+		esac
+	done
 fi
 exit $rc

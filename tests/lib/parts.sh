@@ -158,7 +158,8 @@ part_dist() {
 }
 
 part_demo() { JOEY=$JOEY "$TOP/demo"; }
-part_bench() { JOEY=$JOEY "$TOP/bench/run.sh" --rounds 100; }
+part_bench() { JOEY=$JOEY "$TOP/bench/run.sh" --rounds 100 && JOEY=$JOEY "$TOP/bench/scale.sh" --containers 300 --rounds 30; }
+part_soak() { "$TOP/tests/soak/run.sh" "$JOEY"; }
 part_image() { "$TOP/tests/vm/image.sh"; }
 
 # in_vm KIND LIMIT ARGUMENT...: run tests/vm/suite.sh in the test machine; what it brings out is in $BUILD/vm-KIND.
@@ -188,6 +189,7 @@ part_differential() {
 	return $rc
 }
 part_engines() { in_vm uml 800 engines; }
+part_engines2() { in_vm uml 800 engines2; }
 
 # What user-mode Linux cannot show, the full machine runs: every bats test that was skipped in there, and the unit tests of
 # live cgroups.
