@@ -117,9 +117,9 @@ def user_mappings(t):
 def time_offsets(t):
     need(os.path.exists("/proc/self/ns/time"), "no time namespaces in this kernel")
     t.namespace("time")
-    t.linux["timeOffsets"] = {"monotonic": {"secs": 7200, "nanosecs": 5}, "boottime": {"secs": -60}}
+    t.linux["timeOffsets"] = {"monotonic": {"secs": 7200, "nanosecs": 5}, "boottime": {"secs": 60}}
     rows = {line.split()[0]: line.split()[1:] for line in t.sh("cat /proc/self/timens_offsets")}
-    same(rows, {"monotonic": ["7200", "5"], "boottime": ["-60", "0"]})
+    same(rows, {"monotonic": ["7200", "5"], "boottime": ["60", "0"]})
 
 
 DEVICES = "`devices` lists devices that MUST be available in the container."

@@ -41,13 +41,12 @@ def state_pid_is_the_process(t):
 
 @must("runtime, State", "`created`, `running`, `stopped`")
 def status_through_the_life(t):
-    t.process["args"] = ["sleep", "0.2"]
+    t.process["args"] = ["sleep", "100"]
     t.ok(t.create())
     same(t.status(), "created")
     t.ok(t.start())
     same(t.status(), "running")
-    t.wait()
-    same(t.status(), "stopped")
+    t.kill_and_wait()
     t.ok(t.call("delete", t.id))
     t.fails(t.query())
 

@@ -331,7 +331,10 @@ def linux_cases():
             ("devices-bad-type", linux(resources={"devices": [{"allow": True, "type": "z", "access": "rwm"}]})), ("devices-bad-access", linux(resources={"devices": [{"allow": True, "access": "rwx"}]})),
             ("empty", linux(resources={})), ("null", linux(resources=None)), ("memory-zero", linux(resources={"memory": {"limit": 0}})), ("swappiness", linux(resources={"memory": {"swappiness": 60}})), ("realtime", linux(resources={"cpu": {"realtimeRuntime": 5}})),
             ("network", linux(resources={"network": {"classID": 5}})), ("kernel-memory", linux(resources={"memory": {"kernel": 1 << 30}})), ("hugetlb-bad", linux(resources={"hugepageLimits": [{"pageSize": "3KB", "limit": 1}]})),
-            ("rdt", linux(intelRdt={"closID": "x"}))):
+            ("rdt", linux(intelRdt={"closID": "x"})), ("memory", linux(resources={"memory": {"limit": 1 << 26, "reservation": 1 << 25}})), ("memory-swap", linux(resources={"memory": {"limit": 1 << 26, "swap": 1 << 27}})),
+            ("memory-unlimited", linux(resources={"memory": {"limit": -1}})), ("swap-alone", linux(resources={"memory": {"swap": 1 << 27}})), ("swap-below-memory", linux(resources={"memory": {"limit": 1 << 27, "swap": 1 << 26}})),
+            ("pids", linux(resources={"pids": {"limit": 40}})), ("pids-unlimited", linux(resources={"pids": {"limit": -1}})), ("cpu-shares", linux(resources={"cpu": {"shares": 512}})), ("cpu-quota", linux(resources={"cpu": {"quota": 20000, "period": 50000}})),
+            ("cpu-period-alone", linux(resources={"cpu": {"period": 50000}})), ("cpu-bad", linux(resources={"cpu": {"quota": 1, "period": 1}})), ("cpuset", linux(resources={"cpu": {"cpus": "0"}})), ("cpuset-bad", linux(resources={"cpu": {"cpus": "9999"}})), ("weight", linux(resources={"blockIO": {"weight": 500}}))):
         yield "cgroup-" + name, change
 
 

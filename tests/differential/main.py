@@ -18,7 +18,7 @@ import ocitest  # noqa: E402
 
 SCRIPT = r"""
 s() { echo "@$1"; shift; "$@" 2>&1; }
-s status cat /proc/$$/status
+s status cat /proc/self/status
 s mountinfo cat /proc/$$/mountinfo
 s cgroup cat /proc/$$/cgroup
 s limits cat /proc/$$/limits
@@ -92,6 +92,15 @@ def state_lines(box, hide):
     return [hide(f"{k}={json.dumps(v, sort_keys=True)}") for k, v in sorted(state.items())]
 
 
+LIMITS = ("memory.max memory.low memory.swap.max pids.max cpu.weight cpu.max cpu.max.burst cpu.idle cpuset.cpus cpuset.mems io.weight io.bfq.weight "
+          "io.max hugetlb.2MB.max cgroup.max.depth cgroup.max.descendants memory.high memory.oom.group cgroup.subtree_control cgroup.type").split()
+
+
+def limits(box):
+    top = ocitest.CGROUP + box.cg
+    return [f"{n}={ocitest.read(top + '/' + n).strip()}" for n in LIMITS if os.path.exists(top + "/" + n)]
+
+
 def watch(shop, runtime, change):
     """Everything that can be seen of one bundle with one runtime: field -> lines; and the error texts."""
     box = ocitest.Box(shop, runtime)
@@ -114,6 +123,7 @@ def watch(shop, runtime, change):
             box.process["args"] = box.args
         if step("create", box.create()):
             seen["state-created"] = state_lines(box, hide)
+            seen["limits-set"] = limits(box)
             if step("start", box.start()):
                 seen["exit"] = [str(box.wait())]
             else:
