@@ -26,7 +26,7 @@ if "$runtime" features 2>/dev/null | jq -e '.linux.cgroup.systemd' >/dev/null; t
 	for suite in "$@"; do
 		case $suite in
 		podman) again podman "exit code|cgroup's files|limit|memory|stop|pod with|exec|pause|update|left" ;;
-		cri) again cri "comes and goes|limits|OOMKilled|stop by|synchronously|left" ;;
+		cri) again cri "comes and goes|limits|stop by|synchronously|left" ;;
 		docker) again docker "runtime says|dockerd says|limits|--memory|exec with|pause|stop sends|left" ;;
 		esac
 	done
