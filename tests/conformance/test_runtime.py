@@ -36,7 +36,8 @@ def state_bundle_is_absolute(t):
 @must("runtime, State", "`pid` is the ID of the container process.")
 def state_pid_is_the_process(t):
     t.sleeper()
-    same(ocitest.read(f"/proc/{t.pid()}/cmdline"), "sleep\x00100\x00")
+    cmdline = f"/proc/{t.pid()}/cmdline"
+    check(ocitest.wait_for(lambda: ocitest.read(cmdline) == "sleep\x00100\x00"), ocitest.read(cmdline))
 
 
 @must("runtime, State", "`created`, `running`, `stopped`")
