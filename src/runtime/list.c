@@ -4,30 +4,25 @@
 
 #include "runtime/runtime-internal.h"
 
-static void entry_done(struct joey_list_entry *e)
+void rt_list_entry_done(struct joey_list_entry *e)
 {
 	free(e->id);
 	free(e->bundle);
 	free(e->created);
 	free(e->owner);
 	free(e->json);
+	memset(e, 0, sizeof(*e));
 }
 
 void joey_list_done(struct joey_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		entry_done(&l->v[i]);
+		rt_list_entry_done(&l->v[i]);
 	free(l->v);
 	*l = (struct joey_list){ NULL, 0 };
 }
 
-struct listing {
-	int root_fd;
-	bool json;
-	struct rt_users users;
-};
-
-static int fill_entry(const struct rt_target *t, struct listing *ls, struct joey_list_entry *e, struct joey_err *err)
+static int fill_entry(const struct rt_target *t, struct rt_listing *ls, struct joey_list_entry *e, struct joey_err *err)
 {
 	const struct joey_state *st = &t->c->state;
 	struct joey_query q;
@@ -58,7 +53,7 @@ static void explain_missing_state(int root_fd, const char *id)
 }
 
 /* *ret_done: entry is filled. */
-static void load_entry(struct listing *ls, const char *id, struct joey_list_entry *e, bool *ret_done)
+static void load_entry(struct rt_listing *ls, const char *id, struct joey_list_entry *e, bool *ret_done)
 {
 	autocontainer struct joey_container *c = NULL;
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
@@ -82,29 +77,32 @@ static void load_entry(struct listing *ls, const char *id, struct joey_list_entr
 	*ret_done = r == 0;
 }
 
-static int list_names(struct listing *ls, char **names, size_t n, struct joey_list *l, struct joey_err *err)
+void rt_list_slice(struct rt_listing *ls, const struct rt_slice *slice, struct joey_list *l)
+{
+	for (size_t i = 0; i < slice->n; i++) {
+		bool done;
+
+		load_entry(ls, slice->names[i], &l->v[l->n], &done);
+		if (done)
+			l->n++;
+		else
+			rt_list_entry_done(&l->v[l->n]);
+	}
+}
+
+static int list_names(struct rt_listing *ls, char **names, size_t n, struct joey_list *l, struct joey_err *err)
 {
 	l->v = calloc(n, sizeof(*l->v));
 	if (!l->v)
 		return joey_err_sys(err, ENOMEM, "list");
-	for (size_t i = 0; i < n; i++) {
-		bool done;
-
-		load_entry(ls, names[i], &l->v[l->n], &done);
-		if (done) {
-			l->n++;
-			continue;
-		}
-		entry_done(&l->v[l->n]);
-		memset(&l->v[l->n], 0, sizeof(l->v[l->n]));
-	}
+	rt_list_shared(ls, names, n, l);
 	return 0;
 }
 
 int joey_rt_list(const struct joey_runtime *rt, bool json, struct joey_list *ret, struct joey_err *err)
 {
 	autoclose int root_fd = -EBADF;
-	struct listing ls = { -EBADF, json, { NULL, false } };
+	struct rt_listing ls = { -EBADF, json, { NULL, false } };
 	struct joey_list l = { NULL, 0 };
 	char **names = NULL;
 	size_t n = 0;

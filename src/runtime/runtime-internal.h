@@ -74,6 +74,23 @@ struct rt_users {
 char *rt_owner_name(struct rt_users *u, uint32_t uid);
 void rt_users_done(struct rt_users *u);
 
+/* ---- list.c, list_workers.c ------------------------------------------------------------------------------ */
+
+struct rt_listing {
+	int root_fd;
+	bool json;
+	struct rt_users users;
+};
+struct rt_slice {
+	char **names;
+	size_t n;
+};
+/* Appends what can be listed of the slice; l->v has room.  What cannot is a warning. */
+void rt_list_slice(struct rt_listing *ls, const struct rt_slice *slice, struct joey_list *l);
+/* The same for all names, by several processes where that is worth it; in the order of the names. */
+void rt_list_shared(struct rt_listing *ls, char **names, size_t n, struct joey_list *l);
+void rt_list_entry_done(struct joey_list_entry *e);
+
 /* ---- path.c ---------------------------------------------------------------------------------------------- */
 
 /* "base/path" or path if absolute, lexically cleaned like Go's filepath.Join; heap. */

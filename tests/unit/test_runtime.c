@@ -338,6 +338,42 @@ static void test_list(void **state)
 		assert_ok(f, joey_rt_delete(&f->rt, ids[i], true, &f->err));
 }
 
+/* So many that child processes share the work. */
+static void test_long_list(void **state)
+{
+	enum { MANY = 450 };
+	struct fixture *f = *state;
+	struct joey_list l = { NULL, 0 };
+	char id[16];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(id, sizeof(id), "c%03d", i);
+		f->o.id = id;
+		assert_ok(f, joey_rt_create(&f->rt, &f->o, &f->err));
+	}
+	fake.status = JOEY_ST_CREATED;
+	write_state(f, "c001bad", "{");
+	write_state(f, "c400bad", "{");
+	for (int json = 0; json < 2; json++) {
+		assert_ok(f, joey_rt_list(&f->rt, json, &l, &f->err));
+		assert_int_equal(l.n, MANY);
+		for (int i = 0; i < MANY; i++) {
+			snprintf(id, sizeof(id), "c%03d", i);
+			assert_string_equal(l.v[i].id, id);
+			assert_string_equal(l.v[i].bundle, l.v[0].bundle);
+			assert_string_equal(l.v[i].owner, l.v[0].owner);
+			assert_int_equal(l.v[i].status, JOEY_ST_CREATED);
+			assert_true(l.v[i].pid > 0);
+			assert_true(json ? strstr(l.v[i].json, id) != NULL : !l.v[i].json);
+		}
+		joey_list_done(&l);
+	}
+	for (int i = 0; i < MANY; i++) {
+		snprintf(id, sizeof(id), "c%03d", i);
+		assert_ok(f, joey_rt_delete(&f->rt, id, true, &f->err));
+	}
+}
+
 static void test_broken_state(void **state)
 {
 	struct fixture *f = *state;
@@ -417,6 +453,7 @@ int main(void)
 		test_with_fixture(test_failed_poststop),
 		test_with_fixture(test_config_is_frozen),
 		test_with_fixture(test_list),
+		test_with_fixture(test_long_list),
 		test_with_fixture(test_broken_state),
 		cmocka_unit_test(test_lifecycle_table),
 		cmocka_unit_test(test_owner),
