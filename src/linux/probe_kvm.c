@@ -28,6 +28,13 @@ struct verdict {
 	uint64_t us;
 };
 
+static int fail(struct verdict *v, const char *what)
+{
+	snprintf(v->what, sizeof(v->what), "%s: %s", what, joey_errno_text(errno));
+	return -1;
+}
+
+#ifdef __x86_64__
 static uint64_t now_us(void)
 {
 	struct timespec ts;
@@ -36,13 +43,6 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static int fail(struct verdict *v, const char *what)
-{
-	snprintf(v->what, sizeof(v->what), "%s: %s", what, joey_errno_text(errno));
-	return -1;
-}
-
-#ifdef __x86_64__
 /* mov $20000, %cx; 1: dec %cx; jnz 1b; hlt */
 static const unsigned char guest_code[] = { 0xb9, 0x20, 0x4e, 0x49, 0x75, 0xfd, 0xf4 };
 

@@ -229,7 +229,7 @@ again() {
 	local f
 	again '{}'
 	[ -e "$(cgroup2_mount)$CG/io.weight" ] || [ -e "$(cgroup2_mount)$CG/io.bfq.weight" ] || skip 'this kernel has no io weights'
-	for f in 10:1 100:909 1000:10000; do
+	for f in 10:1 100:910 1000:10000; do
 		again "{\"blockIO\":{\"weight\":${f%:*}}}"
 		if [ -e "$(cgroup2_mount)$CG/io.bfq.weight" ]; then
 			has_file_text io.bfq.weight "${f%:*}"

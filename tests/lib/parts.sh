@@ -26,7 +26,7 @@ part_source() {
 		grep -v '^\.git/' >"$BUILD/files"
 	rsync -a --delete-missing-args --files-from="$BUILD/files" "$TOP/" "$SRC/" || return 1
 	# What left the tree must leave the copy.
-	(cd "$SRC" && find . -type f \( -name '*.[ch]' -o -name '*.am' -o -name '*.bats' -o -name '*.sh' \) -printf '%P\n') |
+	(cd "$SRC" && find . -path ./build-aux -prune -o -type f \( -name '*.[ch]' -o -name '*.am' -o -name '*.bats' -o -name '*.sh' \) -printf '%P\n') |
 		grep -vxFf "$BUILD/files" | (cd "$SRC" && xargs -r -d '\n' rm -f)
 	cd "$SRC" || return 1
 	[ -e configure ] && [ -z "$(find . -newer configure \( -name '*.am' -o -name configure.ac \) -print -quit)" ] ||

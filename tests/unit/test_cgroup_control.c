@@ -364,7 +364,7 @@ static int told(struct joey_cgroup *cg, const struct joey_resources *res, struct
 static void update_with_a_manager(void **state)
 {
 	const struct joey_resources res = { .pids_limit = SET(5), .memory.limit = SET(1000) };
-	struct cgroup_driver driver = { .announce = told };
+	static const struct cgroup_driver driver = { .announce = told };
 	struct fixture *f = *state;
 
 	f->cg->driver = &driver;
