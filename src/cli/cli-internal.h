@@ -47,7 +47,7 @@ int opts_parse_globals(const struct opt *opts, void *into, char **argv, size_t a
 
 struct globals {
 	const char *root; /* as given, NULL: default */
-	const char *log;  /* file, NULL: stderr */
+	const char *log;  /* see log_sinks_init() */
 	const char *log_format;
 	const char *rootless_text, *cgroup_manager;
 	bool debug, systemd_cgroup, version;
@@ -96,13 +96,34 @@ int print_out(const char *text, struct joey_err *err);
 
 /* ---- log_sinks.c ----------------------------------------------------------------------------------------------- */
 
-/* Warnings go to stderr only if a person reads it, or always was asked for (list). */
-void log_sinks_init(const char *file, bool json, bool debug);
+/* to: a file, file:PATH, journald:[NAME], syslog:[NAME]; NULL is stderr.
+ * Warnings go to stderr only if a person reads it, or always was asked for (list). */
+void log_sinks_init(const char *to, bool json, bool debug);
 void log_sinks_show_warnings(void);
+/* What the command is about; borrowed. */
+void log_sinks_container(const char *id);
 /* The command has succeeded: what it warned of goes to the log. */
 void log_sinks_success(void);
 /* The one error line of a failed command. */
 void log_sinks_error(const struct joey_err *err);
+/* On one line, and no control bytes. */
+void log_add_plain(struct joey_str *s, const char *text);
+
+/* ---- log_socket.c ---------------------------------------------------------------------------------------------- */
+
+struct log_record {
+	enum joey_log_level level;
+	const char *text, *time;
+	const char *code;      /* NULL: not an error */
+	const char *name;      /* whose line it is */
+	const char *container; /* NULL: none is known */
+};
+
+void log_journal_encode(struct joey_str *s, const struct log_record *rec);
+void log_syslog_encode(struct joey_str *s, const struct log_record *rec);
+int log_socket_open(void);
+/* may_pass: what is too long for a datagram may be passed as a sealed memory file. */
+int log_socket_send(int sock, const char *path, const struct joey_str *s, bool may_pass);
 
 /* ---- signals.c --------------------------------------------------------------------------------------------------- */
 

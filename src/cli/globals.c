@@ -11,7 +11,8 @@
 const struct opt global_opts[] = {
 	{ "root", 0, OPT_STRING, G(root), "DIR",
 	  "where container states are kept (default: /run/joey, or $XDG_RUNTIME_DIR/joey)" },
-	{ "log", 0, OPT_STRING, G(log), "FILE", "append log lines to FILE (default: standard error)" },
+	{ "log", 0, OPT_STRING, G(log), "DEST",
+	  "append log lines to a file, or journald:[NAME] or syslog:[NAME] (default: standard error)" },
 	{ "log-format", 0, OPT_STRING, G(log_format), "FORMAT", "text or json (default: text)" },
 	{ "debug", 0, OPT_BOOL, G(debug), NULL, "log what is going on, too" },
 	{ "systemd-cgroup", 0, OPT_BOOL, G(systemd_cgroup), NULL, "same as --cgroup-manager=systemd" },

@@ -9,8 +9,10 @@
  *             --debug to the log at once.
  *   debug     with --debug, to the log.
  *
- * The file is opened when the first line comes: most runs write none, and until then no descriptor number
- * is taken that --preserve-fds might mean.  One write(2) with O_APPEND per line, for files are shared.
+ * --log is a file, or the socket of journald or syslog (log_socket.c).  It is opened when the first line comes: most
+ * runs write none, and until then no descriptor number is taken that --preserve-fds might mean.  One write(2) with
+ * O_APPEND per line, for files are shared.  Where --log cannot be reached, that is said on stderr once, and the command
+ * goes on.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -22,12 +24,23 @@
 #include "joey/json.h"
 
 static struct {
-	const char *file;
+	const char *file;                                                 /* the file or the socket; NULL: stderr */
+	void (*encode)(struct joey_str *s, const struct log_record *rec); /* of a socket */
+	const char *name, *container;
 	bool json, debug, show_warnings;
 	int fd;
 	bool failed;          /* the file cannot be opened: everything goes to stderr */
-	struct joey_str held; /* the warnings of a command that may still fail */
-} sinks = { .fd = -EBADF, .held = JOEY_STR_INIT };
+	struct joey_str held; /* the warnings of a command that may still fail: time, NUL, text, NUL */
+} sinks = { .name = "joey", .fd = -EBADF, .held = JOEY_STR_INIT };
+
+static const struct {
+	const char *prefix, *path;
+	void (*encode)(struct joey_str *s, const struct log_record *rec);
+} backends[] = {
+	{ "file:", NULL, NULL },
+	{ "journald:", "/run/systemd/journal/socket", log_journal_encode },
+	{ "syslog:", "/dev/log", log_syslog_encode },
+};
 
 enum { HELD_MAX = 16384 };
 
@@ -44,7 +57,7 @@ static void to_stderr(const char *text, size_t len)
 }
 
 /* Containers have a say in error texts: no control bytes for the caller's terminal, and one line. */
-static void add_plain(struct joey_str *s, const char *text)
+void log_add_plain(struct joey_str *s, const char *text)
 {
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
@@ -63,7 +76,7 @@ static void plain_to_stderr(const char *prefix, const char *text)
 	autostr struct joey_str s = JOEY_STR_INIT;
 
 	joey_str_add(&s, prefix);
-	add_plain(&s, text);
+	log_add_plain(&s, text);
 	joey_str_add(&s, "\n");
 	if (!s.failed)
 		to_stderr(s.buf, s.len);
@@ -107,53 +120,94 @@ static char *json_line(const char *level, const char *text, const char *time, co
 	return joey_json_out_finish(o, &line, NULL) < 0 ? NULL : line;
 }
 
+static void give_up(const char *what, int errnum)
+{
+	autostr struct joey_str s = JOEY_STR_INIT;
+
+	if (!sinks.failed) {
+		joey_str_printf(&s, "%s %s: %s", what, sinks.file, joey_errno_text(errnum));
+		plain_to_stderr("joey: ", s.buf ? s.buf : what);
+	}
+	sinks.failed = true;
+	sinks.fd = joey_close(sinks.fd);
+}
+
 static void open_file(void)
 {
 	if (sinks.fd >= 0 || sinks.failed)
 		return;
-	sinks.fd = open(sinks.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
-	if (sinks.fd < 0) {
-		autostr struct joey_str s = JOEY_STR_INIT;
-
-		joey_str_printf(&s, "open log file %s: %s", sinks.file, joey_errno_text(errno));
-		plain_to_stderr("joey: ", s.buf ? s.buf : "open log file");
-		sinks.failed = true;
+	if (sinks.encode) {
+		sinks.fd = log_socket_open();
+		if (sinks.fd < 0)
+			give_up("open a socket for log", sinks.fd);
+		return;
 	}
+	sinks.fd = open(sinks.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+	if (sinks.fd < 0)
+		give_up("open log file", errno);
 }
 
-static void add_line(struct joey_str *s, enum joey_log_level level, const char *text, const char *code)
+static void add_line(struct joey_str *s, const struct log_record *rec)
 {
-	char time[JOEY_TIME_TEXT_MAX];
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	joey_time_rfc3339(&now, false, time);
 	if (sinks.json) {
-		autofree char *line = json_line(level_names[level], text, time, code);
+		autofree char *line = json_line(level_names[rec->level], rec->text, rec->time, rec->code);
 
 		if (!line)
 			return;
 		joey_str_add(s, line);
 	} else {
-		joey_str_printf(s, "time=\"%s\" level=%s msg=", time, level_names[level]);
-		add_quoted(s, text);
+		joey_str_printf(s, "time=\"%s\" level=%s msg=", rec->time, level_names[rec->level]);
+		add_quoted(s, rec->text);
 	}
 	joey_str_add(s, "\n");
 }
 
-static void log_line(enum joey_log_level level, const char *text, const char *code)
+static void emit(const struct log_record *rec)
 {
 	autostr struct joey_str s = JOEY_STR_INIT;
+	int r;
 
-	add_line(&s, level, text, code);
+	(sinks.encode ? sinks.encode : add_line)(&s, rec);
 	if (s.failed || s.len == 0)
 		return;
 	if (sinks.file)
 		open_file();
-	if (sinks.fd >= 0)
+	if (sinks.fd >= 0 && sinks.encode) {
+		r = log_socket_send(sinks.fd, sinks.file, &s, sinks.encode == log_journal_encode);
+		if (r < 0)
+			give_up("send to log", r);
+	} else if (sinks.fd >= 0) {
 		(void)joey_write_all(sinks.fd, s.buf, s.len);
-	else if (!sinks.file)
+	} else if (!sinks.file) {
 		to_stderr(s.buf, s.len);
+	}
+}
+
+static void time_now(char ret[JOEY_TIME_TEXT_MAX])
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	joey_time_rfc3339(&now, false, ret);
+}
+
+static void log_line(enum joey_log_level level, const char *text, const char *code)
+{
+	char time[JOEY_TIME_TEXT_MAX];
+
+	time_now(time);
+	emit(&(struct log_record){ level, text, time, code, sinks.name, sinks.container });
+}
+
+static void hold(const char *text)
+{
+	char time[JOEY_TIME_TEXT_MAX];
+
+	if (sinks.held.len >= HELD_MAX)
+		return;
+	time_now(time);
+	joey_str_addn(&sinks.held, time, strlen(time) + 1);
+	joey_str_addn(&sinks.held, text, strlen(text) + 1);
 }
 
 static bool stderr_is_terminal(void)
@@ -168,15 +222,26 @@ static void sink(void *arg, enum joey_log_level level, const char *text)
 	(void)arg;
 	if (sinks.debug)
 		log_line(level, text, NULL);
-	else if (sinks.file && level == JOEY_LOG_WARNING && sinks.held.len < HELD_MAX)
-		add_line(&sinks.held, level, text, NULL);
+	else if (sinks.file && level == JOEY_LOG_WARNING)
+		hold(text);
 	if (level == JOEY_LOG_WARNING && (!sinks.debug || sinks.file) && (sinks.show_warnings || stderr_is_terminal()))
 		plain_to_stderr("joey: warning: ", text);
 }
 
-void log_sinks_init(const char *file, bool json, bool debug)
+void log_sinks_init(const char *to, bool json, bool debug)
 {
-	sinks.file = file;
+	sinks.file = to;
+	for (size_t i = 0; to && i < JOEY_ARRAY_SIZE(backends); i++) {
+		const char *rest = to + strlen(backends[i].prefix);
+
+		if (!joey_startswith(to, backends[i].prefix))
+			continue;
+		sinks.file = backends[i].path ? backends[i].path : rest;
+		sinks.encode = backends[i].encode;
+		if (sinks.encode && *rest)
+			sinks.name = rest;
+		break;
+	}
 	sinks.json = json;
 	sinks.debug = debug;
 	joey_log_set_sink(sink, NULL, debug ? JOEY_LOG_DEBUG : JOEY_LOG_WARNING);
@@ -187,12 +252,23 @@ void log_sinks_show_warnings(void)
 	sinks.show_warnings = true;
 }
 
+void log_sinks_container(const char *id)
+{
+	sinks.container = id;
+}
+
 void log_sinks_success(void)
 {
-	if (sinks.held.len > 0 && !sinks.held.failed)
-		open_file();
-	if (sinks.held.len > 0 && !sinks.held.failed && sinks.fd >= 0)
-		(void)joey_write_all(sinks.fd, sinks.held.buf, sinks.held.len);
+	const char *p = sinks.held.buf, *end = p + sinks.held.len;
+
+	if (sinks.held.failed)
+		return;
+	while (p < end) {
+		const char *time = p, *text = p + strlen(p) + 1;
+
+		emit(&(struct log_record){ JOEY_LOG_WARNING, text, time, NULL, sinks.name, sinks.container });
+		p = text + strlen(text) + 1;
+	}
 	joey_str_done(&sinks.held);
 }
 

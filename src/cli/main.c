@@ -62,6 +62,8 @@ static int run_command(const struct command *c, struct globals *g, char **argv, 
 	}
 	if (help)
 		return help_command(c, err);
+	if (n > 0 && joey_startswith(c->operands, "CONTAINER"))
+		log_sinks_container(argv[0]);
 	r = check_args(c, n, err);
 	if (r == 0)
 		r = fill_standard_fds(err);

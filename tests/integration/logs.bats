@@ -96,3 +96,73 @@ load helpers
 	rt --log "$T/log" --log-format json run --bundle "$B" "$CID"
 	equals "$(jq -r .level "$T/log")" error
 }
+
+# ---- journald and syslog: their sockets have fixed paths, so a mount namespace of the test's own ---------------------------
+
+# elsewhere SCRIPT: sh -c in a mount namespace with an empty /run and a /dev with little in it; $1: joey, $2: the tools
+elsewhere() {
+	output='' status=0
+	unshare -m sh -ec '
+		mkdir -p "$T/dev"
+		mount -t tmpfs none "$T/dev"
+		for f in null zero full random urandom tty; do touch "$T/dev/$f"; mount --bind "/dev/$f" "$T/dev/$f"; done
+		mount --move "$T/dev" /dev
+		mount -t tmpfs none /run
+		mkdir -p /run/systemd/journal
+		listen() { "$2/recv" notify "$1" >"$T/recv" & pid=$!; while [ ! -e "$1.ready" ]; do sleep 0.02; done; }
+		heard() { sleep 0.2; kill $pid; wait $pid || :; cat "$T/recv"; }
+		joey() { "$RUNTIME" --root "$ROOT" "$@" 2>"$T/stderr" || failed=$?; }
+		'"$1" elsewhere "$RUNTIME" "$TOOLS" >"$T/stdout" 2>"$T/stderr2" 3>&- 4>&- || status=$?
+	output=$(<"$T/stdout") errout=$(cat "$T/stderr")
+	[ "$status" -eq 0 ] || { cat "$T/stderr2"; show; return 1; }
+}
+require_mount() { unshare -m true 2>/dev/null || skip 'mount namespaces need privileges'; export T ROOT RUNTIME B CID; }
+
+@test "[engine5.1] --log journald: an error is a message of journald's protocol, with the container's id" {
+	require_joey 'journald'
+	require_mount
+	elsewhere 'listen /run/systemd/journal/socket "$2"; joey --log journald: --log-format json state nosuch; heard'
+	has_line PRIORITY=3
+	has_line SYSLOG_IDENTIFIER=joey
+	has_line ID=nosuch
+	has_line JOEY_CODE=not-found
+	has_match '^MESSAGE=.*does not exist'
+	[[ $errout == *'does not exist'* ]]
+}
+
+@test "[engine5.1] --log journald:NAME: the name; a warning of a command that succeeds" {
+	require_joey 'journald'
+	require_mount
+	cfg '.process.capabilities.bounding += ["CAP_FROM_THE_FUTURE"]'
+	elsewhere 'listen /run/systemd/journal/socket "$2"; joey --log journald:pod7 run --bundle "$B" "$CID"; heard'
+	has_line PRIORITY=4
+	has_line SYSLOG_IDENTIFIER=pod7
+	has_line "ID=$CID"
+	has_match '^MESSAGE=.*CAP_FROM_THE_FUTURE'
+	equals "$(grep -c ^MESSAGE= <<<"$output")" 1
+}
+
+@test "[engine5.1] --log syslog:NAME" {
+	require_joey 'syslog'
+	require_mount
+	elsewhere 'listen /dev/log "$2"; joey --log syslog:pod7 state nosuch; heard'
+	has_match '^<11>pod7\[[0-9]+\]: .*does not exist'
+}
+
+@test "[engine5.1] --log journald: without a journal: said on stderr, and the command goes on" {
+	require_joey 'journald'
+	require_mount
+	elsewhere 'joey --log journald: state nosuch; echo "$failed"'
+	equals "$output" 1
+	[[ $errout == *'send to log /run/systemd/journal/socket: no such file or directory'* ]]
+	[[ $errout == *'does not exist'* ]]
+	elsewhere 'joey --log journald: --debug run --bundle "$B" "$CID"; echo "${failed-none}"'
+	equals "$output" none
+	equals "$(grep -c 'send to log' "$T/stderr")" 1
+}
+
+@test "[engine5.1] --log file:PATH is PATH" {
+	require_joey 'file: of --log'
+	rt --log "file:$T/log" --log-format json state nosuch
+	equals "$(jq -r .level "$T/log")" error
+}
