@@ -14,6 +14,8 @@ namespaces	namespace
 cgroups	cgroup stats
 linux	setup
 state	container
+wire	wire
+vmm	vmm
 backend	backend
 runtime	runtime
 '
@@ -26,6 +28,10 @@ namespaces	namespaces oci util
 cgroups	cgroups oci util
 linux	linux oci util
 state	state cgroups oci util
+wire	wire util
+vmm	vmm util
+sandbox	backend state vmm wire linux cgroups oci util
+agent	runtime backend state wire linux cgroups oci util
 native	backend state linux namespaces cgroups oci util
 runtime	runtime backend state cgroups oci util
 cli	runtime backend state oci util

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOEY_VMM_H
+#define JOEY_VMM_H
+
+/*
+ * A virtual machine as the sandbox process wants it: started, confined, its channels connected.  Which machine (QEMU),
+ * how it is jailed, and how templates are made and kept is src/vmm's business alone.
+ */
+
+#include "joey/err.h"
+#include "joey/util.h"
+
+enum joey_accel { JOEY_ACCEL_TCG = 0, JOEY_ACCEL_KVM, JOEY_ACCEL_MAX };
+const char *joey_accel_to_string(enum joey_accel a); /* "tcg", "kvm" */
+
+/* What a machine is made of: two machines with equal specs may come from one template. */
+struct joey_vmm_spec {
+	const char *hypervisor; /* absolute path of QEMU; NULL: found in /usr/bin, /usr/local/bin, /usr/libexec */
+	const char *kernel, *initramfs; /* absolute paths */
+	const char *trust;              /* trust domain: goes into the template's key; NULL: "host" */
+	uint64_t memory;                /* bytes */
+	unsigned vcpus;
+	enum joey_accel accel;
+	bool no_template; /* boot cold */
+};
+
+/*
+ * Which accelerator can be used here: KVM when /dev/kvm runs a guest at the speed of hardware (include/joey/check.h),
+ * else TCG.  The verdict is cached for this boot in cache_dir_fd (-EBADF: not cached), for a probe costs up to half a
+ * second where KVM is broken.  why: heap text when it is not KVM ("/dev/kvm: no such file..."), else NULL.
+ */
+enum joey_accel joey_vmm_accel(int cache_dir_fd, char **ret_why);
+
+/* Where the guest's kernel and initramfs are: <dir of joey>/guest/{small,debian} in a build tree, then the installed
+ * ones. Heap strings.  JOEY_EK_NOT_FOUND says what to do ("make guest"). */
+int joey_vmm_find_guest(char **ret_kernel, char **ret_initramfs, struct joey_err *err);
+
+/* A running machine.  Filled by joey_vmm_start(); the descriptors are the caller's. */
+struct joey_vmm {
+	pid_t pid; /* of QEMU, a child of the caller; dies with it (PR_SET_PDEATHSIG) */
+	int pidfd;
+	int ctl, io;   /* to the guest's two ports: AF_UNIX streams, non-blocking; hang up = the machine is gone */
+	int qmp;       /* QEMU's monitor; answers are to be read and thrown away by joey_vmm_monitor() */
+	int console;   /* what the guest's kernel prints */
+	bool restored; /* from a template: the guest's clock, entropy and names are those of the template until HELLO */
+};
+#define JOEY_VMM_INIT                                            \
+	{                                                        \
+		0, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, false \
+	}
+
+struct joey_vmm_start {
+	const struct joey_vmm_spec *spec;
+	int share_fd;  /* O_PATH directory that the guest sees by 9p (tag "share"); the caller mounts below it at any
+			  time */
+	int tap_fd;    /* IFF_TAP|IFF_NO_PI|IFF_VNET_HDR, attached; -EBADF: the network device has no peer */
+	int cgroup_fd; /* QEMU is born in it; -EBADF: in the caller's */
+	int block_fd;  /* read-only rootfs image; -EBADF: none */
+	/* Said while a template is being built, which takes seconds; may be NULL. */
+	void (*progress)(void *arg, const char *text);
+	void *arg;
+};
+
+/*
+ * Starts a machine: from the template of its spec, which is built first when there is none (seconds; other callers that
+ * want the same one wait for it, with a deadline); if a template fails to restore it is thrown away, and the machine
+ * boots cold.  Returns as soon as QEMU is executed: the guest need not answer yet, but everything that is written to
+ * ctl from now on will reach it.  Never asks the machine anything in between.
+ */
+int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, struct joey_err *err);
+/* The template turned out bad (no answer): it is not used again. */
+void joey_vmm_template_failed(const struct joey_vmm_spec *spec);
+/* Takes what QEMU says on qmp; -EPROTO when it reports a failure (err: its text). */
+int joey_vmm_monitor(struct joey_vmm *vm, struct joey_err *err);
+/* Stops and continues all vCPUs. */
+int joey_vmm_set_stopped(struct joey_vmm *vm, bool stopped, struct joey_err *err);
+/* SIGKILL, reaped, descriptors closed. */
+void joey_vmm_end(struct joey_vmm *vm);
+
+/* ---- templates: for `joey template` ------------------------------------------------------------------------------ */
+
+struct joey_vmm_template {
+	char *key; /* hexadecimal */
+	char *kernel, *trust, *created;
+	uint64_t memory, size; /* of RAM; bytes in use */
+	unsigned vcpus;
+	enum joey_accel accel;
+	pid_t holder;
+};
+int joey_vmm_template_build(const struct joey_vmm_spec *spec, void (*progress)(void *arg, const char *text), void *arg,
+			    char **ret_key, struct joey_err *err);
+int joey_vmm_template_list(struct joey_vmm_template **ret, size_t *ret_n, struct joey_err *err);
+void joey_vmm_templates_free(struct joey_vmm_template *v, size_t n);
+/* key NULL: all that nothing can use any more (other boot, other inputs, dead holder); all: every one. */
+int joey_vmm_template_remove(const char *key, bool all, struct joey_err *err);
+
+#endif
