@@ -165,6 +165,26 @@ static void parse_at(char *s, int *p, unsigned *n, int *e)
 		*e = (int)strtol(end + 1, NULL, 10);
 }
 
+/* What happens to a traced process when its tracer just ends depends on where it is stopped at that moment. */
+static void let_go(void)
+{
+	for (int i = 0; i < n_tasks; i++) {
+		struct task *t = &tasks[i];
+		int st, sig = 0;
+		if (t->pid == main_pid || ptrace(PTRACE_INTERRUPT, t->pid, 0, 0) < 0)
+			continue;
+		while (waitpid(t->pid, &st, __WALL) < 0 && errno == EINTR)
+			;
+		if (!WIFSTOPPED(st))
+			continue;
+		if (WSTOPSIG(st) == (SIGTRAP | 0x80))
+			on_syscall_stop(t);
+		else if (st >> 16 == 0)
+			sig = WSTOPSIG(st);
+		ptrace(PTRACE_DETACH, t->pid, 0, (void *)(intptr_t)sig);
+	}
+}
+
 static int loop(void)
 {
 	for (;;) {
@@ -176,8 +196,10 @@ static int loop(void)
 			return 126;
 		}
 		if (WIFEXITED(st) || WIFSIGNALED(st)) {
-			if (pid == main_pid)
+			if (pid == main_pid) {
+				let_go();
 				return main_status(st);
+			}
 			forget(pid);
 			continue;
 		}
