@@ -146,7 +146,7 @@ int joey_frame_reply(const struct joey_frame *f, const uint8_t **ret, size_t *re
  * granted when bytes have left.  Descriptors of the engine stay blocking (O_NONBLOCK would be seen by everybody who
  * shares them): poll(2) says when a chunk of PIPE_BUF fits.
  */
-enum joey_relay_way { JOEY_RELAY_SEND, JOEY_RELAY_RECEIVE };
+enum joey_relay_way { JOEY_RELAY_NONE, JOEY_RELAY_SEND, JOEY_RELAY_RECEIVE }; /* NONE: never added */
 
 struct joey_relay_stream {
 	int fd; /* -EBADF: none (any more) */
@@ -159,6 +159,8 @@ struct joey_relay_stream {
 	uint8_t *buf;    /* RECEIVE: not written out yet, at most JOEY_WIRE_WINDOW; allocated when first needed */
 	size_t from, to, cap;
 	bool eof_after; /* RECEIVE: EOF has come, close when buf is empty */
+	bool peer_eof;  /* EOF has come: it comes once */
+	bool eof_owed;  /* RECEIVE: the descriptor has failed, EOF is to be sent when there is room */
 };
 
 struct joey_relay {
@@ -167,11 +169,12 @@ struct joey_relay {
 };
 
 void joey_relay_init(struct joey_relay *r, uint32_t id);
-/* keep: the descriptor is not closed with the stream. */
+/* keep: the descriptor is not closed with the stream.  fd -EBADF: it comes later, by joey_relay_set(). */
 void joey_relay_add(struct joey_relay *r, unsigned stream, int fd, enum joey_relay_way way, bool blocking, bool keep);
+void joey_relay_set(struct joey_relay *r, unsigned stream, int fd);
 /* Fills p[0..2] for poll(2) (fd -1 where nothing is to be waited for).  room: frames may be put now (no SEND else). */
 void joey_relay_want(const struct joey_relay *r, bool room, struct pollfd p[3]);
-/* After poll: moves what can be moved; frames go to out. */
+/* After poll: moves what can be moved; frames go to out.  0 or -errno (no memory). */
 int joey_relay_move(struct joey_relay *r, const struct pollfd p[3], struct joey_wire_out *out);
 /* DATA, EOF or CREDIT of this process; -EPROTO: it breaks the rules. */
 int joey_relay_take(struct joey_relay *r, const struct joey_frame *f, struct joey_wire_out *out);
