@@ -348,6 +348,8 @@ int joey_resources_merge(struct joey_arena *arena, const struct joey_resources *
 /* As joey_resources_parse() takes it, but without devices. */
 struct joey_json_out;
 void joey_resources_write(struct joey_json_out *o, const char *key, const struct joey_resources *res);
+/* As joey_process_parse() takes it; but JSON is UTF-8, and other bytes in strings become U+FFFD. */
+void joey_process_write(struct joey_json_out *o, const char *key, const struct joey_process *p);
 
 const char *joey_config_annotation(const struct joey_config *c, const char *key); /* NULL if absent */
 

@@ -5,6 +5,8 @@
 #include <linux/sched.h>
 #include <sys/resource.h>
 
+#include "joey/json.h"
+
 #define BEFORE "{" ROOT ",\"process\":{"
 #define AFTER  "}}"
 #define CMD    "\"cwd\":\"/\",\"args\":[\"sh\"]"
@@ -251,12 +253,120 @@ static void test_alone(void **state)
 	joey_arena_done(&arena);
 }
 
+/* ---- written ------------------------------------------------------------------------------------------------ */
+
+static void parse_alone(const char *text, struct joey_arena *arena, struct joey_process **ret)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	int r = joey_process_parse(text, strlen(text), arena, ret, &err);
+
+	if (r < 0)
+		fail_msg("%s: %s", joey_err_text(&err), text);
+}
+
+static char *write_alone(const struct joey_process *p)
+{
+	autojsonout struct joey_json_out *o = joey_json_out_new(0);
+	char *text = NULL;
+
+	joey_process_write(o, NULL, p);
+	assert_int_equal(joey_json_out_finish(o, &text, NULL), 0);
+	return text;
+}
+
+static void same_list(const struct joey_strlist *a, const struct joey_strlist *b)
+{
+	assert_int_equal(a->n, b->n);
+	for (size_t i = 0; i < a->n; i++)
+		assert_string_equal(a->v[i], b->v[i]);
+}
+
+static void same_text(const char *a, const char *b)
+{
+	assert_true(joey_streq(a, b));
+}
+
+#define SAME_BLOCK(a, b, n)                                            \
+	do {                                                           \
+		assert_int_equal((a) == NULL, (b) == NULL);            \
+		if ((a) && (n) > 0)                                    \
+			assert_memory_equal(a, b, (n) * sizeof(*(a))); \
+	} while (0)
+
+static void same_process(const struct joey_process *a, const struct joey_process *b)
+{
+	assert_int_equal(a->terminal, b->terminal);
+	assert_int_equal(a->console_height, b->console_height);
+	assert_int_equal(a->console_width, b->console_width);
+	same_text(a->cwd, b->cwd);
+	same_list(&a->args, &b->args);
+	same_list(&a->env, &b->env);
+	assert_int_equal(a->user.uid, b->user.uid);
+	assert_int_equal(a->user.gid, b->user.gid);
+	assert_int_equal(a->user.umask.set, b->user.umask.set);
+	assert_int_equal(a->user.umask.v, b->user.umask.v);
+	assert_int_equal(a->user.n_additional_gids, b->user.n_additional_gids);
+	SAME_BLOCK(a->user.additional_gids, b->user.additional_gids, a->user.n_additional_gids);
+	SAME_BLOCK(a->caps, b->caps, 1);
+	assert_int_equal(a->n_rlimits, b->n_rlimits);
+	SAME_BLOCK(a->rlimits, b->rlimits, a->n_rlimits);
+	assert_int_equal(a->no_new_privileges, b->no_new_privileges);
+	same_text(a->apparmor_profile, b->apparmor_profile);
+	same_text(a->selinux_label, b->selinux_label);
+	assert_int_equal(a->oom_score_adj.set, b->oom_score_adj.set);
+	assert_int_equal(a->oom_score_adj.v, b->oom_score_adj.v);
+	SAME_BLOCK(a->scheduler, b->scheduler, 1);
+	SAME_BLOCK(a->io_priority, b->io_priority, 1);
+	same_text(a->cpu_affinity_initial, b->cpu_affinity_initial);
+	same_text(a->cpu_affinity_final, b->cpu_affinity_final);
+}
+
+static void test_written(void **state)
+{
+	static const char *const processes[] = {
+		"{" CMD "}",
+		"{\"terminal\":true,\"consoleSize\":{\"height\":25,\"width\":80},\"cwd\":\"/a b\","
+		"\"args\":[\"sh\",\"-c\",\"\",\"caf\u00e9 \\n\\\"\\u0001\"],\"env\":[\"A=\",\"B=c=d\"],"
+		"\"user\":{\"uid\":4294967294,\"gid\":7,\"umask\":0,\"additionalGids\":[0,4294967294]},"
+		"\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_CHECKPOINT_RESTORE\"],\"effective\":[\"CAP_KILL\"]"
+		","
+		"\"inheritable\":[\"CAP_SYS_ADMIN\"],\"permitted\":[\"CAP_BPF\"],\"ambient\":[\"CAP_AUDIT_READ\"]},"
+		"\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":0,\"hard\":18446744073709551615},"
+		"{\"type\":\"RLIMIT_STACK\",\"soft\":1,\"hard\":2}],"
+		"\"noNewPrivileges\":true,\"apparmorProfile\":\"p\",\"selinuxLabel\":\"a:b:c:s0\",\"oomScoreAdj\":-"
+		"1000,"
+		"\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"flags\":[\"SCHED_FLAG_RECLAIM\",\"SCHED_FLAG_RESET_ON_"
+		"FORK\"],"
+		"\"runtime\":1,\"deadline\":18446744073709551615,\"period\":3},"
+		"\"ioPriority\":{\"class\":\"IOPRIO_CLASS_IDLE\",\"priority\":7},"
+		"\"execCPUAffinity\":{\"initial\":\"0-3,8\",\"final\":\"1\"}}",
+		"{" CMD
+		",\"oomScoreAdj\":0,\"capabilities\":{},\"user\":{\"umask\":511},\"execCPUAffinity\":{\"final\":\"2\"},"
+		"\"scheduler\":{\"policy\":\"SCHED_BATCH\",\"nice\":-20}}",
+		"{" CMD ",\"scheduler\":{\"policy\":\"SCHED_RR\",\"priority\":99},"
+		"\"ioPriority\":{\"class\":\"IOPRIO_CLASS_RT\"}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(processes); i++) {
+		struct joey_arena arena = JOEY_ARENA_INIT;
+		struct joey_process *a = NULL, *b = NULL;
+		autofree char *text = NULL;
+
+		parse_alone(processes[i], &arena, &a);
+		text = write_alone(a);
+		parse_alone(text, &arena, &b);
+		same_process(a, b);
+		joey_arena_done(&arena);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases), cmocka_unit_test(test_values),       cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_env),   cmocka_unit_test(test_capabilities), cmocka_unit_test(test_cap_names),
-		cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_alone), cmocka_unit_test(test_written),
 	};
 
 	return cmocka_run_group_tests_name("oci process", tests, NULL, NULL);
