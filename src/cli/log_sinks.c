@@ -259,15 +259,15 @@ void log_sinks_container(const char *id)
 
 void log_sinks_success(void)
 {
-	const char *p = sinks.held.buf, *end = p + sinks.held.len;
+	size_t at = 0;
 
 	if (sinks.held.failed)
 		return;
-	while (p < end) {
-		const char *time = p, *text = p + strlen(p) + 1;
+	while (at < sinks.held.len) {
+		const char *time = sinks.held.buf + at, *text = time + strlen(time) + 1;
 
 		emit(&(struct log_record){ JOEY_LOG_WARNING, text, time, NULL, sinks.name, sinks.container });
-		p = text + strlen(text) + 1;
+		at = (size_t)(text + strlen(text) + 1 - sinks.held.buf);
 	}
 	joey_str_done(&sinks.held);
 }
