@@ -47,9 +47,10 @@ def read_meta(directory):
 
 def command_line(meta, extra):
     words = ["console=ttyS0", "reboot=t", "panic=-1", "tsc=reliable", "random.trust_cpu=on", "rcupdate.rcu_expedited=1",
-             "8250.nr_uarts=1"]
+             "8250.nr_uarts=1", "quiet"]
     if meta["acpi"] == "on":
-        words += ["nowatchdog", "lsm=landlock,yama", "cryptomgr.notests"]
+        words += ["nowatchdog", "lsm=landlock,yama", "cryptomgr.notests", "transparent_hugepage=madvise",
+                  "loop.max_loop=0"]
     khz = tsc_khz()
     if khz:
         words.append(f"tsc_early_khz={khz}")

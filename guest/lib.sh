@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the scripts of guest/ share: messages, the cache, Debian's packages. Nothing here needs root or changes the machine:
 # packages come from its own apt sources through lists of our own, and are unpacked, not installed.
 
@@ -51,6 +51,7 @@ apt_private() {
 	local command=$1 dir=$CACHE/apt/guest-$DEB_ARCH
 	shift
 	"$command" -o Dir::State::Lists="$dir/lists" -o Dir::Cache="$dir/cache" -o Dir::State::status="$dir/status" \
+		-o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin \
 		-o APT::Architecture="$DEB_ARCH" -o APT::Architectures="$DEB_ARCH" -o APT::Sandbox::User=root \
 		-o Acquire::Languages=none -o Debug::NoLocking=1 "$@"
 }

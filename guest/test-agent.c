@@ -7,8 +7,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -159,7 +159,9 @@ static void report(FILE *out)
 	report_mount(out, "tmpfs", "tmpfs", NULL);
 	report_mount(out, "mqueue", "mqueue", NULL);
 	report_mount(out, "devpts", "devpts", "newinstance");
-	report_mount(out, "overlay", "overlay", "lowerdir=/proc:/sys");
+	if (mkdir("/tmp/l1", 0755) < 0 || mkdir("/tmp/l2", 0755) < 0)
+		fprintf(out, "mkdir=%s\n", strerror(errno));
+	report_mount(out, "overlay", "overlay", "lowerdir=/tmp/l1:/tmp/l2");
 	report_mount(out, "cgroup2", "cgroup2", NULL);
 	mount_at("cgroup2", "/sys/fs/cgroup");
 	report_file(out, "controllers", "/sys/fs/cgroup/cgroup.controllers");
