@@ -85,11 +85,6 @@ struct joey_restore {
 
 enum { JOEY_SIGNAL_ALL = 1 }; /* every process of the container, not just init */
 
-struct joey_query {
-	enum joey_status status;
-	pid_t pid; /* 0 when stopped */
-};
-
 struct joey_backend {
 	const char *name; /* stored in state.json */
 

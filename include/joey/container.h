@@ -33,6 +33,11 @@ enum joey_status {
 
 const char *joey_status_to_string(enum joey_status st);
 
+struct joey_query {
+	enum joey_status status;
+	pid_t pid; /* 0 when stopped */
+};
+
 /* What state.json holds. Strings are in the arena of the container. */
 struct joey_state {
 	char *id, *bundle, *rootfs, *oci_version;

@@ -166,6 +166,9 @@ const char *joey_self_path(void);
 
 /* Field 22 of /proc/PID/stat (clock ticks since boot) and field 3 (state letter).  -ESRCH if it is gone. */
 int joey_proc_stat(pid_t pid, uint64_t *ret_starttime, char *ret_state);
+/* clone3(2) into the cgroup behind cgroup_fd (or not, if < 0), as fork(2), but -errno.  Where the kernel refuses that,
+ * the process is made outside and *ret_moved is false. */
+pid_t joey_clone_into(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_moved);
 /* wait4 for pid with EINTR retry. */
 int joey_wait_pid(pid_t pid, int *ret_wstatus);
 

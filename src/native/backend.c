@@ -8,10 +8,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "joey/init.h"
 #include "joey/syscalls.h"
 #include "native/native-internal.h"
-
-enum { DEATH_DEADLINE_MS = 10000 };
 
 /* ---- the backend's own object in state.json --------------------------------------------------------------- */
 
@@ -58,90 +57,13 @@ static bool data_bool(const struct joey_container *c, const char *key)
 	return v;
 }
 
-/* ---- init's process ----------------------------------------------------------------------------------------- */
-
-bool native_is_alive(const struct joey_state *st)
-{
-	uint64_t start;
-	char letter;
-
-	return st->pid > 0 && joey_proc_stat(st->pid, &start, &letter) == 0 && start == st->pid_start &&
-	       letter != 'Z' && letter != 'X';
-}
-
-/* A pid names a process for sure only once a descriptor is held and the start time was compared after that. */
-static int open_init(const struct joey_state *st)
-{
-	int fd;
-
-	if (st->pid <= 0)
-		return -ESRCH;
-	fd = joey_sys_pidfd_open(st->pid, 0);
-	if (fd < 0)
-		return fd;
-	if (!native_is_alive(st)) {
-		joey_close(fd);
-		return -ESRCH;
-	}
-	return fd;
-}
-
-int native_open_cgroup(struct joey_container *c, struct joey_cgroup **ret, struct joey_err *err)
-{
-	*ret = NULL;
-	if (!c->state.cgroup.path)
-		return 0;
-	return joey_cgroup_open(&c->state.cgroup, ret, err);
-}
-
-/* ---- query ------------------------------------------------------------------------------------------------------ */
-
-static bool waits_for_start(const struct joey_container *c)
-{
-	autoclose int fd = openat(c->dir_fd, NATIVE_START_FIFO, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-
-	return fd >= 0;
-}
-
-static bool is_frozen(const struct joey_container *c)
-{
-	bool frozen = false;
-
-	return c->state.cgroup.path && joey_cgroup_record_is_frozen(&c->state.cgroup, &frozen) == 0 && frozen;
-}
-
-int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err)
-{
-	const struct joey_state *st = &c->state;
-
-	(void)err;
-	*ret = (struct joey_query){ JOEY_ST_STOPPED, 0 };
-	if (!native_is_alive(st)) {
-		uint64_t start;
-
-		/* before the clone it is the creator who makes "creating" true */
-		if (st->creating && st->pid == 0 && joey_proc_stat(st->creator_pid, &start, NULL) == 0 &&
-		    start == st->creator_start)
-			ret->status = JOEY_ST_CREATING;
-		return 0;
-	}
-	ret->pid = st->pid;
-	if (is_frozen(c))
-		ret->status = JOEY_ST_PAUSED;
-	else if (st->creating)
-		ret->status = JOEY_ST_CREATING;
-	else
-		ret->status = waits_for_start(c) ? JOEY_ST_CREATED : JOEY_ST_RUNNING;
-	return 0;
-}
-
 /* ---- signal -------------------------------------------------------------------------------------------------------
  */
 
 static int signal_all(struct joey_container *c, int sig, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	int r = native_open_cgroup(c, &cg, err);
+	int r = joey_init_cgroup(c, &cg, err);
 
 	if (r < 0 || !cg || joey_cgroup_fd(cg) < 0)
 		return r;
@@ -150,7 +72,7 @@ static int signal_all(struct joey_container *c, int sig, struct joey_err *err)
 
 int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err)
 {
-	autoclose int pidfd = open_init(&c->state);
+	autoclose int pidfd = joey_init_pidfd(&c->state);
 	int r;
 
 	if ((flags & JOEY_SIGNAL_ALL) && c->state.cgroup.path)
@@ -178,28 +100,6 @@ int native_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err
 /* ---- destroy ------------------------------------------------------------------------------------------------------
  */
 
-/* By the cgroup, which takes everybody and works on a frozen one, and by init's pid where there is no cgroup. */
-static int kill_init(struct joey_container *c, struct joey_cgroup *cg, struct joey_err *err)
-{
-	autoclose int pidfd = open_init(&c->state);
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int r = 0;
-
-	if (pidfd < 0)
-		return 0;
-	if (cg && joey_cgroup_fd(cg) >= 0)
-		r = joey_cgroup_kill(cg, err);
-	if (r < 0)
-		return r;
-	(void)joey_sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-	do
-		r = poll(&p, 1, DEATH_DEADLINE_MS);
-	while (r < 0 && errno == EINTR);
-	if (r == 0)
-		return joey_err_set(err, JOEY_EK_TIMEOUT, ETIMEDOUT, "container init still running");
-	return 0;
-}
-
 static int remove_rdt(struct joey_container *c, struct joey_err *err)
 {
 	const struct joey_config *config;
@@ -218,14 +118,21 @@ int native_destroy(struct joey_container *c, struct joey_err *err)
 	autocgroup struct joey_cgroup *cg = NULL;
 	int r;
 
-	r = native_open_cgroup(c, &cg, err);
+	r = joey_init_cgroup(c, &cg, err);
 	if (r == 0)
-		r = kill_init(c, cg, err);
+		r = joey_init_kill(c, cg, err);
 	if (r == 0 && cg)
 		r = joey_cgroup_destroy(cg, err);
 	if (r == 0)
 		r = remove_rdt(c, err);
 	return r;
+}
+
+static int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err)
+{
+	(void)err;
+	joey_init_query(c, ret);
+	return 0;
 }
 
 const struct joey_backend joey_native_backend = {
@@ -234,7 +141,7 @@ const struct joey_backend joey_native_backend = {
 	.create = native_create,
 	.restore = native_restore,
 	.checkpoint = native_checkpoint,
-	.start = native_start,
+	.start = joey_gate_open,
 	.signal = native_signal,
 	.query = native_query,
 	.exec = native_exec,

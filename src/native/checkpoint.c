@@ -206,7 +206,7 @@ int native_checkpoint(struct joey_container *c, const struct joey_checkpoint *ar
 	struct dump d = { .c = c, .args = args, .host_proc_fd = -EBADF, .status_fd = args->status_fd };
 	int r;
 
-	if (!native_is_alive(&c->state))
+	if (!joey_init_is_alive(&c->state))
 		return joey_err_set(err, JOEY_EK_STATE, ESRCH, "container not running");
 	d.host_proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	r = d.host_proc_fd < 0 ? joey_err_sys(err, errno, "open the host's procfs") : dump(&d, err);

@@ -65,8 +65,8 @@ static int close_others(const struct native_plan *p, const struct sync *sync, st
 {
 	const struct joey_setup *s = &p->setup;
 	int keep[] = { sync->fd,
-		       p->start_fd,
-		       p->report_fd,
+		       p->gate.start,
+		       p->gate.report,
 		       s->bundle_fd,
 		       s->host_root_fd,
 		       s->rootfs_fd,
@@ -257,19 +257,9 @@ static int wait_for_start(struct native_plan *p, struct joey_err *err)
 	ssize_t n;
 
 	do
-		n = read(p->start_fd, &byte, 1);
+		n = read(p->gate.start, &byte, 1);
 	while (n < 0 && errno == EINTR);
 	return n == 1 ? 0 : joey_err_sys(err, n < 0 ? errno : EPIPE, "wait for start");
-}
-
-/* One write, at most PIPE_BUF long, so it is whole or not there: errnum, kind, text (start.c reads it). */
-static void report_to_start(struct native_plan *p, const struct joey_err *err)
-{
-	char line[PIPE_BUF];
-	int n = snprintf(line, sizeof(line), "%d %u %s", err->errnum, (unsigned)err->kind, joey_err_text(err));
-
-	if (n > 0 && write(p->report_fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1) < 0)
-		_exit(1);
 }
 
 static int start_payload(struct native_plan *p, struct joey_err *err)
@@ -300,7 +290,7 @@ void child_main(struct native_plan *p, struct sync *sync, bool joined)
 	p->setup.cgroup_fd = joey_close(p->setup.cgroup_fd);
 	if (wait_for_start(p, &err) == 0)
 		start_payload(p, &err);
-	report_to_start(p, &err);
+	(void)joey_gate_report(&p->gate, &err);
 	_exit(1);
 fail:
 	sync_send_failed(sync, &err);

@@ -11,7 +11,7 @@
 /* The container's cgroup; an error when it was made without one. */
 static int need_cgroup(struct joey_container *c, struct joey_cgroup **ret, struct joey_err *err)
 {
-	int r = native_open_cgroup(c, ret, err);
+	int r = joey_init_cgroup(c, ret, err);
 
 	if (r == 0 && !*ret)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, EOPNOTSUPP, "container %s runs without a cgroup", c->id);
@@ -48,7 +48,7 @@ static int update_rdt(struct joey_container *c, const struct joey_update *args, 
 int native_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	int r = native_open_cgroup(c, &cg, err);
+	int r = joey_init_cgroup(c, &cg, err);
 
 	if (r == 0 && !cg && joey_resources_has_limits(args->apply))
 		r = need_cgroup(c, &cg, err);
@@ -66,14 +66,14 @@ static int init_alone(const struct joey_container *c, pid_t **ret, size_t *ret_n
 	joey_warn("container %s runs without a cgroup: of its processes only the first is known", c->id);
 	v[0] = c->state.pid;
 	*ret = v;
-	*ret_n = native_is_alive(&c->state) ? 1 : 0;
+	*ret_n = joey_init_is_alive(&c->state) ? 1 : 0;
 	return 0;
 }
 
 int native_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	int r = native_open_cgroup(c, &cg, err);
+	int r = joey_init_cgroup(c, &cg, err);
 
 	if (r < 0)
 		return r;

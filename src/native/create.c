@@ -12,49 +12,22 @@
 #include "joey/syscalls.h"
 #include "native/native-internal.h"
 
-/* The state outlives the cgroup object, so it needs the path for itself. */
-static int record_cgroup(const struct native_plan *p, struct joey_err *err)
-{
-	struct joey_container *c = p->container;
-	struct joey_cgroup_record rec;
-
-	joey_cgroup_get_record(p->cgroup, &rec);
-	if (rec.path && !joey_streq(rec.path, c->state.cgroup.path)) {
-		rec.path = joey_arena_strdup(&c->arena, rec.path);
-		if (!rec.path)
-			return joey_err_sys(err, ENOMEM, "record cgroup");
-	} else if (rec.path) {
-		rec.path = c->state.cgroup.path;
-	}
-	c->state.cgroup = rec;
-	return 0;
-}
-
 int native_make_cgroup(struct native_plan *p, struct joey_err *err)
 {
-	const struct joey_create *args = p->args;
-	int r = joey_cgroup_new(args->cgroup_driver, p->config->cgroups_path, p->container->id, args->rootless,
-				&p->cgroup, err);
+	const struct joey_init_cgroup_args args = {
+		.driver = p->args->cgroup_driver,
+		.path = p->config->cgroups_path,
+		.annotations = &p->config->annotations,
+		.resources = p->config->resources,
+		.rootless = p->args->rootless,
+		.save = p->args->save,
+		.arg = p->args->arg,
+	};
+	int r = joey_init_make_cgroup(p->container, &args, &p->cgroup, err);
 
-	if (r < 0)
-		return r;
-	r = joey_cgroup_annotate(p->cgroup, &p->config->annotations, err);
 	if (r == 0)
-		r = record_cgroup(p, err);
-	if (r == 0)
-		r = args->save(args->arg, err);
-	if (r == 0) {
-		r = joey_cgroup_create(p->cgroup, p->config->resources, err);
-		/* what a failed create did not make belongs to others, and the undoing must know that */
-		if (r < 0)
-			p->container->state.cgroup.created = false;
-	}
-	if (r == 0)
-		r = record_cgroup(p, err);
-	if (r < 0)
-		return r;
-	p->setup.cgroup_fd = joey_cgroup_fd(p->cgroup);
-	return 0;
+		p->setup.cgroup_fd = joey_cgroup_fd(p->cgroup);
+	return r;
 }
 
 /* Only a cgroup that the container can see and may write is handed over (runtime-spec, cgroup ownership). */

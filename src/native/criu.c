@@ -229,7 +229,7 @@ static int launch(const struct criu_call *call, struct peer *p, struct joey_err 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0)
 		return joey_err_sys(err, errno, "make CRIU's channel");
 	mine = socks[0];
-	p->pid = spawn_clone(0, cgroup_fd, &p->pidfd, &moved);
+	p->pid = joey_clone_into(0, cgroup_fd, &p->pidfd, &moved);
 	if (p->pid == 0) {
 		joey_close(socks[0]);
 		run_program(call, program, socks[1], p->stderr_fd);

@@ -248,7 +248,7 @@ int criu_make_mount_points(struct native_plan *p, struct joey_err *err)
 		return r;
 	mine = socks[0];
 	/* mqueue belongs to the ipc namespace: the host's need not be shown */
-	pid = spawn_clone(CLONE_NEWNS | CLONE_NEWIPC, -EBADF, &pidfd, &moved);
+	pid = joey_clone_into(CLONE_NEWNS | CLONE_NEWIPC, -EBADF, &pidfd, &moved);
 	if (pid == 0)
 		mount_and_end(p, socks[1]);
 	joey_close(socks[1]);
@@ -294,7 +294,7 @@ int criu_readonly_root(const struct native_plan *p, pid_t init, struct joey_err 
 	ns = openat(p->host_proc_fd, name, O_RDONLY | O_CLOEXEC);
 	if (ns < 0)
 		return joey_err_sys(err, errno, "open the restored container's mount namespace");
-	pid = spawn_clone(0, -EBADF, &pidfd, &moved);
+	pid = joey_clone_into(0, -EBADF, &pidfd, &moved);
 	if (pid == 0) {
 		struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 		int r = setns(ns, CLONE_NEWNS) < 0 ? -errno : joey_sys_mount_setattr(AT_FDCWD, "/", 0, &ro);

@@ -72,7 +72,7 @@ static int find_namespaces(struct exec_job *j, struct joey_err *err)
 	}
 	j->join_userns = j->join_flags & CLONE_NEWUSER;
 	j->setup.in_userns = j->join_userns;
-	if (!native_is_alive(&j->c->state))
+	if (!joey_init_is_alive(&j->c->state))
 		return joey_err_set(err, JOEY_EK_STATE, ESRCH, "container not running");
 	return 0;
 }
@@ -197,7 +197,7 @@ static int spawn(struct exec_job *j, struct joey_err *err)
 	if (r == 0 && (j->join_flags & CLONE_NEWPID) && setns(j->init_pidfd, CLONE_NEWPID) < 0)
 		r = joey_err_sys(err, errno, "enter the container's pid namespace");
 	if (r == 0) {
-		pid = spawn_clone(0, j->cgroup_fd, &j->ch.pidfd, &moved);
+		pid = joey_clone_into(0, j->cgroup_fd, &j->ch.pidfd, &moved);
 		if (pid == 0) {
 			struct sync sync = { .fd = socks[1], .sigfd = -EBADF, .child = true };
 

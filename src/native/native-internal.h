@@ -5,13 +5,10 @@
 #include <signal.h>
 
 #include "joey/backend.h"
+#include "joey/init.h"
 #include "joey/namespace.h"
 #include "joey/setup.h"
 #include "native/sync.h"
-
-/* Files in the state directory. Both are FIFOs that only joey opens; init inherits them. */
-#define NATIVE_START_FIFO  "start"  /* init reads one byte: go */
-#define NATIVE_REPORT_FIFO "report" /* init writes why it could not start; closed by execve(2) */
 
 /*
  * Everything that is decided before the first clone.  Filled by plan_init(); the child only reads it (it has its own
@@ -27,7 +24,7 @@ struct native_plan {
 	bool userns_new;
 	bool staged; /* a process between joey and init is needed: see stage.c */
 	int host_proc_fd;
-	int start_fd, report_fd;    /* FIFOs, open for both ends; -EBADF for run */
+	struct joey_gate gate;      /* none for run */
 	int pty_pair[2];            /* [1] goes to the child as setup.pty_to_parent */
 	struct joey_cgroup *cgroup; /* borrowed */
 };
@@ -45,9 +42,6 @@ struct native_child {
 
 /* Starts init (or the stage) inside the cgroup; on return init may already run its first steps. */
 int spawn_child(struct native_plan *p, struct native_child *ch, struct joey_err *err);
-/* clone3(2) into the cgroup behind cgroup_fd (or not, if < 0).  Where the kernel refuses that, the process is made
- * outside and *ret_moved is false.  Returns as fork(2). */
-pid_t spawn_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_moved);
 /* Maps, oom score, and, staged, the pid of init: everything before set-up proper. */
 int spawn_introduce(struct native_plan *p, struct native_child *ch, struct joey_err *err);
 /* Answers init until it is created (or executed, for run). */
@@ -75,12 +69,6 @@ int child_close_others(unsigned preserve_fds, int *keep, size_t n, struct joey_e
 /* Sends the pty, seccomp listener and so on; sync is the argument of struct joey_setup_parent. */
 int child_give_listener(void *arg, int fd, struct joey_err *err);
 
-/* Init's process: does pid still name it? */
-bool native_is_alive(const struct joey_state *st);
-
-/* NULL when the container has none. */
-int native_open_cgroup(struct joey_container *c, struct joey_cgroup **ret, struct joey_err *err);
-
 /* data object in state.json */
 int native_save_data(struct joey_container *c, const struct native_plan *p, bool rdt_created, struct joey_err *err);
 
@@ -103,9 +91,7 @@ int native_create(struct joey_container *c, const struct joey_create *args, stru
 int native_checkpoint(struct joey_container *c, const struct joey_checkpoint *args, struct joey_err *err);
 int native_restore(struct joey_container *c, const struct joey_create *args, const struct joey_restore *how,
 		   struct joey_err *err);
-int native_start(struct joey_container *c, struct joey_err *err);
 int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
-int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
 int native_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err);
 int native_set_paused(struct joey_container *c, bool paused, struct joey_err *err);
 int native_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err);

@@ -130,20 +130,6 @@ static int plan_namespaces(struct native_plan *p, struct joey_err *err)
 	return check_joined_userns(p, err);
 }
 
-static int make_fifo(int dir, const char *name, int *ret, struct joey_err *err)
-{
-	int fd;
-
-	if (mkfifoat(dir, name, 0600) < 0)
-		return joey_err_sys(err, errno, "make the FIFO '%s' in the state directory", name);
-	/* Both ends, so that neither side blocks or sees an end of file before init is gone (fifo(7)). */
-	fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return joey_err_sys(err, errno, "open the FIFO '%s' in the state directory", name);
-	*ret = fd;
-	return 0;
-}
-
 /* Compiled filters are kept for all containers of the host; without a place for them they are just compiled. */
 static int open_filter_cache(bool rootless)
 {
@@ -174,13 +160,8 @@ int native_compile_seccomp(struct joey_setup *s, struct joey_err *err)
 
 static int plan_channels(struct native_plan *p, struct joey_err *err)
 {
-	int dir = p->container->dir_fd, r = 0;
+	int r = p->args->run ? 0 : joey_gate_make(p->container->dir_fd, &p->gate, err);
 
-	if (!p->args->run) {
-		r = make_fifo(dir, NATIVE_START_FIFO, &p->start_fd, err);
-		if (r == 0)
-			r = make_fifo(dir, NATIVE_REPORT_FIFO, &p->report_fd, err);
-	}
 	if (r == 0 && p->args->ret_pty) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->pty_pair) < 0)
 			return joey_err_sys(err, errno, "make the terminal channel");
@@ -198,8 +179,7 @@ int plan_init(struct native_plan *p, struct joey_container *c, const struct joey
 		.config = args->config,
 		.container = c,
 		.host_proc_fd = -EBADF,
-		.start_fd = -EBADF,
-		.report_fd = -EBADF,
+		.gate = JOEY_GATE_INIT,
 		.pty_pair = { -EBADF, -EBADF },
 	};
 	for (unsigned i = 0; i < JOEY_NS_MAX; i++)
@@ -239,8 +219,7 @@ void plan_done(struct native_plan *p)
 	joey_close(s->rootfs_fd);
 	joey_close(s->devnull_fd);
 	joey_close(p->host_proc_fd);
-	joey_close(p->start_fd);
-	joey_close(p->report_fd);
+	joey_gate_done(&p->gate);
 	joey_close(p->pty_pair[0]);
 	joey_close(p->pty_pair[1]);
 	for (unsigned i = 0; i < JOEY_NS_MAX; i++)

@@ -29,37 +29,6 @@ static _Noreturn void run_child(struct native_plan *p, struct sync *sync)
 	child_main(p, sync, false);
 }
 
-/* Old kernels and odd cgroup set-ups refuse CLONE_INTO_CGROUP: then the process is moved before it is let go. */
-static bool refuses_into_cgroup(int r)
-{
-	return r == -EOPNOTSUPP || r == -EBUSY || r == -EINVAL || r == -E2BIG || r == -EACCES;
-}
-
-pid_t spawn_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_moved)
-{
-	int pidfd = -1;
-	struct clone_args args = { .flags = flags | CLONE_PIDFD,
-				   .pidfd = (uint64_t)(uintptr_t)&pidfd,
-				   .exit_signal = SIGCHLD };
-	pid_t pid = -EOPNOTSUPP;
-
-	*ret_moved = cgroup_fd >= 0;
-	if (cgroup_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup_fd;
-		pid = joey_sys_clone3(&args);
-	}
-	if (cgroup_fd < 0 || refuses_into_cgroup(pid)) {
-		args.flags &= ~CLONE_INTO_CGROUP;
-		args.cgroup = 0;
-		*ret_moved = false;
-		pid = joey_sys_clone3(&args);
-	}
-	if (pid > 0)
-		*ret_pidfd = pidfd;
-	return pid;
-}
-
 int spawn_child(struct native_plan *p, struct native_child *ch, struct joey_err *err)
 {
 	int cgroup_fd = joey_cgroup_fd(p->cgroup), socks[2], r;
@@ -70,7 +39,7 @@ int spawn_child(struct native_plan *p, struct native_child *ch, struct joey_err 
 	if (r < 0)
 		return r;
 	ch->sync.fd = socks[0];
-	pid = spawn_clone(clone_flags(p), cgroup_fd, &ch->pidfd, &moved);
+	pid = joey_clone_into(clone_flags(p), cgroup_fd, &ch->pidfd, &moved);
 	if (pid == 0) {
 		struct sync sync = { .fd = socks[1], .sigfd = -EBADF, .child = true };
 

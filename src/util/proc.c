@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "joey/syscalls.h"
 #include "joey/util.h"
 
 int joey_proc_stat(pid_t pid, uint64_t *ret_starttime, char *ret_state)
@@ -52,4 +53,35 @@ int joey_wait_pid(pid_t pid, int *ret_wstatus)
 		r = waitpid(pid, ret_wstatus, 0);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : 0;
+}
+
+/* Old kernels and odd cgroup set-ups refuse CLONE_INTO_CGROUP: then the process is moved before it is let go. */
+static bool refuses_into_cgroup(int r)
+{
+	return r == -EOPNOTSUPP || r == -EBUSY || r == -EINVAL || r == -E2BIG || r == -EACCES;
+}
+
+pid_t joey_clone_into(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_moved)
+{
+	int pidfd = -1;
+	struct clone_args args = { .flags = flags | CLONE_PIDFD,
+				   .pidfd = (uint64_t)(uintptr_t)&pidfd,
+				   .exit_signal = SIGCHLD };
+	pid_t pid = -EOPNOTSUPP;
+
+	*ret_moved = cgroup_fd >= 0;
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+		pid = joey_sys_clone3(&args);
+	}
+	if (cgroup_fd < 0 || refuses_into_cgroup(pid)) {
+		args.flags &= ~CLONE_INTO_CGROUP;
+		args.cgroup = 0;
+		*ret_moved = false;
+		pid = joey_sys_clone3(&args);
+	}
+	if (pid > 0)
+		*ret_pidfd = pidfd;
+	return pid;
 }

@@ -10,10 +10,11 @@ cd "$top" || exit 1
 owners='
 util	err log util syscalls json blake2b mountinfo protobuf gvariant sdbus check
 oci	oci mount_opts
+conf	conf
 namespaces	namespace
 cgroups	cgroup stats
 linux	setup
-state	container
+state	container init
 wire	wire
 vmm	vmm
 backend	backend
@@ -24,17 +25,18 @@ runtime	runtime
 may='
 util	util
 oci	oci util
+conf	conf util
 namespaces	namespaces oci util
 cgroups	cgroups oci util
 linux	linux oci util
 state	state cgroups oci util
 wire	wire util
-vmm	vmm util
+vmm	vmm wire util
 sandbox	backend state vmm wire linux cgroups oci util
 agent	runtime backend state wire linux cgroups oci util
 native	backend state linux namespaces cgroups oci util
-runtime	runtime backend state cgroups oci util
-cli	runtime backend state oci util
+runtime	runtime backend state cgroups oci conf util
+cli	runtime backend state oci conf util
 sdbus	sdbus util
 '
 

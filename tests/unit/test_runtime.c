@@ -111,7 +111,8 @@ static void test_refused_before_anything(void **state)
 	assert_error(f, joey_rt_create(&f->rt, &f->o, &f->err), "open bundle /nonexistent: no such file or directory");
 	f->o.bundle = f->bundle;
 	f->rt.cgroup_driver = JOEY_CGROUP_SYSTEMD;
-	assert_error(f, joey_rt_create(&f->rt, &f->o, &f->err), "systemd cgroup driver");
+	if (joey_cgroup_driver_check(JOEY_CGROUP_SYSTEMD, NULL) < 0)
+		assert_error(f, joey_rt_create(&f->rt, &f->o, &f->err), "systemd cgroup driver");
 	f->rt.cgroup_driver = JOEY_CGROUP_DISABLED;
 	snprintf(path, sizeof(path), "%s/config.json", f->bundle);
 	assert_int_equal(unlink(path), 0);
