@@ -50,7 +50,7 @@ def command_line(meta, extra):
              "8250.nr_uarts=1", "quiet"]
     if meta["acpi"] == "on":
         words += ["nowatchdog", "lsm=landlock,yama", "cryptomgr.notests", "transparent_hugepage=madvise",
-                  "loop.max_loop=0"]
+                  "loop.max_loop=0", "oops=panic"]
     khz = tsc_khz()
     if khz:
         words.append(f"tsc_early_khz={khz}")
