@@ -8,11 +8,13 @@
  */
 
 #include "joey/backend.h"
+#include "joey/conf.h"
 
 struct joey_runtime {     /* global options */
 	const char *root; /* state root, absolute */
 	enum joey_cgroup_driver cgroup_driver;
 	bool rootless;
+	const struct joey_conf *conf; /* the administrator's settings; NULL: the defaults */
 };
 
 struct joey_create_opts {

@@ -2,6 +2,7 @@
 #ifndef JOEY_CLI_INTERNAL_H
 #define JOEY_CLI_INTERNAL_H
 
+#include "joey/conf.h"
 #include "joey/log.h"
 #include "joey/runtime.h"
 
@@ -50,10 +51,13 @@ struct globals {
 	const char *log;  /* see log_sinks_init() */
 	const char *log_format;
 	const char *rootless_text, *cgroup_manager;
-	bool debug, systemd_cgroup, version;
+	const char *config; /* joey.conf(5), NULL: the system's */
+	struct joey_opt_bool debug, systemd_cgroup;
+	bool version;
+	struct joey_conf conf;
+	bool in_userns; /* of a command on containers */
 	/* worked out by globals_finish() */
 	struct joey_runtime rt;
-	bool json_log;
 	char *root_path;
 };
 
@@ -83,7 +87,9 @@ const struct command *command_find(const char *name);
 
 extern const struct opt global_opts[];
 /* Log format and debug: needed to print any error. */
-int globals_log(struct globals *g, struct joey_err *err);
+int globals_log(const struct globals *g, struct joey_err *err);
+/* joey.conf(5), for what the command line does not say; globals_log() once more. */
+int globals_conf(struct globals *g, struct joey_err *err);
 /* root, rootless, cgroup driver */
 int globals_finish(struct globals *g, struct joey_err *err);
 

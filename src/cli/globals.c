@@ -14,8 +14,9 @@ const struct opt global_opts[] = {
 	{ "log", 0, OPT_STRING, G(log), "DEST",
 	  "append log lines to a file, or journald:[NAME] or syslog:[NAME] (default: standard error)" },
 	{ "log-format", 0, OPT_STRING, G(log_format), "FORMAT", "text or json (default: text)" },
-	{ "debug", 0, OPT_BOOL, G(debug), NULL, "log what is going on, too" },
-	{ "systemd-cgroup", 0, OPT_BOOL, G(systemd_cgroup), NULL, "same as --cgroup-manager=systemd" },
+	{ "config", 0, OPT_STRING, G(config), "FILE", "take settings from FILE, not from the system's joey.conf" },
+	{ "debug", 0, OPT_MAYBE, G(debug), NULL, "log what is going on, too" },
+	{ "systemd-cgroup", 0, OPT_MAYBE, G(systemd_cgroup), NULL, "same as --cgroup-manager=systemd" },
 	{ "cgroup-manager", 0, OPT_STRING, G(cgroup_manager), "NAME",
 	  "cgroupfs, systemd or disabled (default: cgroupfs)" },
 	{ "rootless", 0, OPT_STRING, G(rootless_text), "true|false|auto",
@@ -24,15 +25,13 @@ const struct opt global_opts[] = {
 	OPT_END,
 };
 
-int globals_log(struct globals *g, struct joey_err *err)
+int globals_log(const struct globals *g, struct joey_err *err)
 {
-	if (g->log && !*g->log)
-		g->log = NULL;
-	if (joey_streq(g->log_format, "json"))
-		g->json_log = true;
-	else if (g->log_format && !joey_streq(g->log_format, "text"))
+	bool json = joey_streq(g->log_format, "json");
+
+	if (g->log_format && !json && !joey_streq(g->log_format, "text"))
 		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "invalid log-format: %s", g->log_format);
-	log_sinks_init(g->log, g->json_log, g->debug);
+	log_sinks_init(g->log && *g->log ? g->log : NULL, json, g->debug.v);
 	return 0;
 }
 
@@ -61,9 +60,7 @@ static int find_rootless(struct globals *g, bool in_userns, struct joey_err *err
 
 static int find_driver(struct globals *g, struct joey_err *err)
 {
-	g->rt.cgroup_driver = JOEY_CGROUP_CGROUPFS;
-	if (g->systemd_cgroup)
-		g->rt.cgroup_driver = JOEY_CGROUP_SYSTEMD;
+	g->rt.cgroup_driver = g->systemd_cgroup.v ? JOEY_CGROUP_SYSTEMD : JOEY_CGROUP_CGROUPFS;
 	if (g->cgroup_manager && joey_cgroup_driver_from_string(g->cgroup_manager, &g->rt.cgroup_driver) < 0)
 		return joey_err_set(err, JOEY_EK_USAGE, EINVAL,
 				    "invalid cgroup-manager: %s (cgroupfs, systemd or disabled)", g->cgroup_manager);
@@ -123,12 +120,40 @@ static int find_root(struct globals *g, bool in_userns, struct joey_err *err)
 	return g->root_path ? 0 : joey_err_sys(err, ENOMEM, "root path");
 }
 
+static void use_default(const char **option, const char *value)
+{
+	if (!*option)
+		*option = value;
+}
+
+int globals_conf(struct globals *g, struct joey_err *err)
+{
+	const struct joey_conf *c = &g->conf;
+	int r;
+
+	g->in_userns = in_user_namespace();
+	r = joey_conf_read(&g->conf, g->config, g->in_userns, err);
+	if (r < 0)
+		return r;
+	use_default(&g->log, c->runtime.log);
+	use_default(&g->log_format, c->runtime.log_format);
+	use_default(&g->rootless_text, c->runtime.rootless);
+	if (!g->debug.set)
+		g->debug.v = c->runtime.log_level == JOEY_CONF_LOG_DEBUG;
+	if (!g->systemd_cgroup.set)
+		use_default(&g->cgroup_manager, c->runtime.cgroup_manager);
+	/* The system's directory is no place for somebody else's session. */
+	if (g->config || !session_dir(g->in_userns))
+		use_default(&g->root, c->runtime.root);
+	return globals_log(g, err);
+}
+
 int globals_finish(struct globals *g, struct joey_err *err)
 {
-	bool in_userns = in_user_namespace();
-	int r = find_rootless(g, in_userns, err);
+	int r = find_rootless(g, g->in_userns, err);
 
 	if (r == 0)
 		r = find_driver(g, err);
-	return r < 0 ? r : find_root(g, in_userns, err);
+	g->rt.conf = &g->conf;
+	return r < 0 ? r : find_root(g, g->in_userns, err);
 }

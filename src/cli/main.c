@@ -46,15 +46,17 @@ static void incorrect_usage(const struct joey_err *err)
 static int run_command(const struct command *c, struct globals *g, char **argv, size_t argc, struct joey_err *err)
 {
 	autofree void *opts = calloc(1, c->opts_size ? c->opts_size : 1);
-	size_t n;
-	bool help;
-	int r;
+	bool help = false;
+	size_t n = 0;
+	int r, c_r = 0;
 
 	if (!opts)
 		return joey_err_sys(err, ENOMEM, "options");
 	if (c->defaults)
 		memcpy(opts, c->defaults, c->opts_size);
 	r = opts_parse(c->opts, opts, argv, argc, c->stop_at_operand, &n, &help, err);
+	if (c->needs_runtime && !help)
+		c_r = globals_conf(g, r < 0 ? NULL : err);
 	if (r < 0) {
 		incorrect_usage(err);
 		(void)help_command(c, NULL);
@@ -62,6 +64,8 @@ static int run_command(const struct command *c, struct globals *g, char **argv, 
 	}
 	if (help)
 		return help_command(c, err);
+	if (c_r < 0)
+		return c_r;
 	if (n > 0 && joey_startswith(c->operands, "CONTAINER"))
 		log_sinks_container(argv[0]);
 	r = check_args(c, n, err);
@@ -127,15 +131,17 @@ static int dispatch(struct globals *g, char **argv, size_t argc, int *ret_failur
 int main(int argc, char **argv)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
-	struct globals g = { 0 };
+	struct globals g = { .conf = JOEY_CONF_INIT };
 	int failure = 1, r;
 
 	r = argc > 0 ? dispatch(&g, argv + 1, (size_t)argc - 1, &failure, &err) : help_program(&err);
 	free(g.root_path);
 	if (r >= 0) {
 		log_sinks_success();
-		return r;
+	} else {
+		log_sinks_error(&err);
+		r = failure;
 	}
-	log_sinks_error(&err);
-	return failure;
+	joey_conf_done(&g.conf);
+	return r;
 }

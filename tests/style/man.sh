@@ -50,8 +50,24 @@ while read -r cmd summary; do
 	verdict $? "$cmd: joey(8) names it"
 done < <("$joey" --help | sed -n '/^COMMANDS:/,/^$/s/^   \([a-z]*\) */\1 /p')
 
+# The keys of joey.conf(5), section by section.
+conf_rows() { sed -n 's/^[\t ]*\(RUNTIME\|SANDBOX\|PROFILE\)("\([a-z0-9_]*\)".*/\L\1\E \2/p' "$top/src/conf/keys.c"; }
+conf_page() {
+	awk '/^\.SS \[/ { s = $2; gsub(/[][]/, "", s) } /^\.SH/ { s = "" } s != "" && p == ".TP" && /^\\fB/ {
+		k = $1; gsub(/\\f[BR]/, "", k); print s, k } { p = $0 }' "$top/man/joey.conf.5"
+}
+diff=$(diff <(conf_page) <(conf_rows))
+verdict $? 'joey.conf: keys of page and table agree, in their order' '< page, > table' "${diff//$'\n'/$'\n'# }"
+[ "$(conf_rows | wc -l)" -ge 20 ]
+verdict $? 'joey.conf: the table has been found'
+diff=$(diff <(conf_rows) <(awk '/^#?\[/ { s = $1; gsub(/[][#]/, "", s) } /^#[a-z0-9_]+ = / { print s, substr($1, 2) }' "$top/contrib/joey.conf" |
+	awk '!seen[$0]++'))
+verdict $? 'joey.conf: the example has every key, in their order' '< table, > contrib/joey.conf' "${diff//$'\n'/$'\n'# }"
+grep -q 'man/joey.conf.5' "$top/man/Makemodule.am"
+verdict $? 'joey.conf: page is installed'
+
 if command -v groff >/dev/null; then
-	for page in "$top"/man/*.8; do
+	for page in "$top"/man/*.[58]; do
 		said=$(groff -man -Tutf8 -ww -z "$page" 2>&1)
 		[ -z "$said" ]
 		verdict $? "${page##*/}: groff has no complaint" "$said"
