@@ -43,10 +43,12 @@ struct joey_vmm {
 	int qmp;       /* QEMU's monitor; answers are to be read and thrown away by joey_vmm_monitor() */
 	int console;   /* what the guest's kernel prints */
 	bool restored; /* from a template: the guest's clock, entropy and names are those of the template until HELLO */
+	enum joey_accel accel;			/* which one it is; KVM that cannot run a guest becomes TCG */
+	struct joey_vmm_monitor_state *monitor; /* joey_vmm_monitor()'s own */
 };
-#define JOEY_VMM_INIT                                            \
-	{                                                        \
-		0, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, false \
+#define JOEY_VMM_INIT                                                                  \
+	{                                                                              \
+		0, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, false, JOEY_ACCEL_TCG, NULL \
 	}
 
 struct joey_vmm_start {

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the guest's kernel and initramfs are: beside an uninstalled joey, else where `make install` has put them. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "config.h"
+#include "vmm/vmm-internal.h"
+
+#ifndef JOEY_GUEST_DIR
+#define JOEY_GUEST_DIR "/usr/libexec/joey/guest"
+#endif
+
+static const char *const kinds[] = { "small", "debian" };
+
+static int try_at(const char *base, int base_len, const char *kind, char **ret_kernel, char **ret_initramfs)
+{
+	autofree char *kernel = NULL, *initramfs = NULL;
+
+	if (asprintf(&kernel, "%.*s/%s/vmlinux", base_len, base, kind) < 0) {
+		kernel = NULL;
+		return -ENOMEM;
+	}
+	if (asprintf(&initramfs, "%.*s/%s/initramfs.cpio", base_len, base, kind) < 0) {
+		initramfs = NULL;
+		return -ENOMEM;
+	}
+	if (faccessat(AT_FDCWD, kernel, R_OK, AT_EACCESS) < 0 || faccessat(AT_FDCWD, initramfs, R_OK, AT_EACCESS) < 0)
+		return -ENOENT;
+	*ret_kernel = joey_take_ptr(kernel);
+	*ret_initramfs = joey_take_ptr(initramfs);
+	return 0;
+}
+
+int joey_vmm_find_guest(char **ret_kernel, char **ret_initramfs, struct joey_err *err)
+{
+	const char *self = joey_self_path(), *slash = strrchr(self, '/');
+	autofree char *near = NULL;
+	int r = -ENOENT;
+
+	if (slash && asprintf(&near, "%.*s/guest", (int)(slash - self), self) < 0)
+		return joey_err_sys(err, ENOMEM, "find the guest's kernel");
+	for (int place = 0; place < 2; place++) {
+		const char *base = place == 0 ? near : JOEY_GUEST_DIR;
+
+		for (size_t i = 0; base && r == -ENOENT && i < JOEY_ARRAY_SIZE(kinds); i++)
+			r = try_at(base, (int)strlen(base), kinds[i], ret_kernel, ret_initramfs);
+	}
+	if (r == -ENOENT)
+		return joey_err_set(err, JOEY_EK_NOT_FOUND, ENOENT,
+				    "no kernel for the guest of a sandboxed container in %s%s" JOEY_GUEST_DIR
+				    ": 'make guest' makes one",
+				    near ? near : "", near ? " or " : "");
+	return r < 0 ? joey_err_sys(err, r, "find the guest's kernel") : 0;
+}

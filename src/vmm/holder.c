@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The holder: a process whose only purpose is that two memory files exist.  It is a child of nobody who waits for it,
+ * holds nothing else of its maker (descriptors, mounts, namespaces, cgroup, session), and sleeps until it is killed.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+
+#include "vmm/vmm-internal.h"
+
+/* Into the root of every hierarchy: the holder outlives the container whose start has made it.  Best effort: where it
+ * is refused the holder ends with that cgroup, and the next start makes a new template. */
+static void leave_cgroups(void)
+{
+	DIR *dir = opendir("/sys/fs/cgroup");
+	const struct dirent *e;
+	char path[300];
+
+	if (!dir)
+		return;
+	(void)joey_write_file_at(dirfd(dir), "cgroup.procs", "0");
+	while ((e = readdir(dir))) {
+		if (e->d_name[0] == '.' || e->d_type != DT_DIR)
+			continue;
+		snprintf(path, sizeof(path), "%s/cgroup.procs", e->d_name);
+		/* A directory of the unified hierarchy is somebody's cgroup, not a hierarchy's root. */
+		if (faccessat(dirfd(dir), "cgroup.procs", F_OK, 0) < 0)
+			(void)joey_write_file_at(dirfd(dir), path, "0");
+	}
+	closedir(dir);
+}
+
+/* An empty root in namespaces of its own: the maker's mounts can go. */
+static int leave_mounts(void)
+{
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	autoclose int fs = -EBADF, root = -EBADF;
+	int r;
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0)
+		return -errno;
+	r = joey_sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private);
+	if (r < 0)
+		return r;
+	fs = joey_sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return fs;
+	r = joey_sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	if (r < 0)
+		return r;
+	root = joey_sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+	if (root < 0)
+		return root;
+	r = joey_sys_move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+	if (r < 0)
+		return r;
+	if (fchdir(root) < 0)
+		return -errno;
+	r = joey_sys_pivot_root(".", ".");
+	if (r < 0)
+		return r;
+	return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ? -errno : 0;
+}
+
+static int keep_files(const struct vmm_image *image, int *report)
+{
+	enum { HIGH = 16 };
+	int ram = fcntl(image->ram_fd, F_DUPFD_CLOEXEC, HIGH), state = fcntl(image->state_fd, F_DUPFD_CLOEXEC, HIGH);
+	int out = fcntl(*report, F_DUPFD_CLOEXEC, HIGH);
+
+	if (ram < 0 || state < 0 || out < 0 || dup3(ram, VMM_HOLDER_RAM, O_CLOEXEC) < 0 ||
+	    dup3(state, VMM_HOLDER_STATE, O_CLOEXEC) < 0 || dup3(out, VMM_HOLDER_STATE + 1, O_CLOEXEC) < 0)
+		return -errno;
+	*report = VMM_HOLDER_STATE + 1;
+	for (int i = 0; i < 3; i++)
+		joey_close(i);
+	return joey_close_range(VMM_HOLDER_STATE + 2, ~0U);
+}
+
+struct report {
+	int errnum;
+	pid_t pid;
+};
+
+static void __attribute__((noreturn)) hold(const struct vmm_image *image, int out)
+{
+	struct report rep = { 0, getpid() };
+	sigset_t all;
+	int r;
+
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	(void)setsid();
+	(void)prctl(PR_SET_NAME, "joey-template");
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	leave_cgroups();
+	r = keep_files(image, &out);
+	if (r == 0)
+		r = leave_mounts();
+	rep.errnum = -r;
+	if (write(out, &rep, sizeof(rep)) != (ssize_t)sizeof(rep) || r < 0)
+		_exit(1);
+	joey_close(out);
+	(void)malloc_trim(0);
+	for (;;)
+		(void)pause();
+}
+
+int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *ret_start, struct joey_err *err)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	autoclose int in = -EBADF, out = -EBADF;
+	struct report rep = { 0, 0 };
+	int fds[2], r;
+	pid_t pid;
+	ssize_t n;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return joey_err_sys(err, errno, "make a pipe");
+	in = fds[0];
+	out = fds[1];
+	pid = joey_sys_clone3(&args);
+	if (pid < 0)
+		return joey_err_sys(err, pid, "clone the template's holder");
+	if (pid == 0) {
+		/* Its parent ends at once, so that nobody has to wait for the holder. */
+		struct clone_args orphan = { .exit_signal = SIGCHLD };
+
+		pid = joey_sys_clone3(&orphan);
+		if (pid == 0)
+			hold(image, out);
+		_exit(pid < 0);
+	}
+	out = joey_close(out);
+	(void)joey_wait_pid(pid, NULL);
+	do
+		n = read(in, &rep, sizeof(rep));
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(rep))
+		return joey_err_sys(err, n < 0 ? errno : ECHILD, "start the template's holder");
+	if (rep.errnum)
+		return joey_err_sys(err, rep.errnum, "detach the template's holder");
+	r = joey_proc_stat(rep.pid, ret_start, NULL);
+	if (r < 0)
+		return joey_err_sys(err, r, "find the template's holder");
+	*ret_pid = rep.pid;
+	return 0;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a machine is made from, found and held open, and the name of the template that belongs to it.  The key covers
+ * everything that the guest's memory depends on.  Files count by inode, size and times: the change time cannot be set,
+ * so a file that was written to has another key, and nothing of 18 MB is read at each start.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
+#include "config.h"
+#include "joey/blake2b.h"
+#include "vmm/vmm-internal.h"
+
+enum { FORMAT = 1, MEMORY_MIN = 64 << 20, VCPUS_MAX = 256 };
+
+#ifdef __aarch64__
+#define QEMU_NAME "qemu-system-aarch64"
+#else
+#define QEMU_NAME "qemu-system-x86_64"
+#endif
+
+static const char *const hypervisors[] = { "/usr/bin/" QEMU_NAME, "/usr/local/bin/" QEMU_NAME,
+					   "/usr/libexec/" QEMU_NAME, "/usr/libexec/qemu-kvm" };
+
+const char *joey_accel_to_string(enum joey_accel a)
+{
+	switch (a) {
+	case JOEY_ACCEL_KVM:
+		return "kvm";
+	case JOEY_ACCEL_TCG:
+	case JOEY_ACCEL_MAX:
+		break;
+	}
+	return "tcg";
+}
+
+/* ---- key
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static void add_u64(struct joey_blake2b *h, uint64_t v)
+{
+	joey_blake2b_add(h, &v, sizeof(v));
+}
+
+/* With its NUL, so that no two texts run together. */
+static void add_text(struct joey_blake2b *h, const char *s)
+{
+	joey_blake2b_add(h, s, strlen(s) + 1);
+}
+
+static int add_file(struct joey_blake2b *h, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	add_u64(h, st.st_dev);
+	add_u64(h, st.st_ino);
+	add_u64(h, (uint64_t)st.st_size);
+	add_u64(h, (uint64_t)st.st_mtim.tv_sec);
+	add_u64(h, (uint64_t)st.st_mtim.tv_nsec);
+	add_u64(h, (uint64_t)st.st_ctim.tv_sec);
+	add_u64(h, (uint64_t)st.st_ctim.tv_nsec);
+	return 0;
+}
+
+/* The processor: a guest that was booted on one may use what another does not have. */
+static void add_cpu(struct joey_blake2b *h)
+{
+#ifdef __x86_64__
+	static const unsigned leaves[] = { 0, 1, 7, 0x80000001, 0x80000002, 0x80000003, 0x80000004 };
+
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(leaves); i++) {
+		unsigned v[4] = { 0, 0, 0, 0 };
+
+		(void)__get_cpuid_count(leaves[i], 0, &v[0], &v[1], &v[2], &v[3]);
+		/* number of the CPU that this runs on */
+		if (leaves[i] == 1)
+			v[1] = 0;
+		joey_blake2b_add(h, v, sizeof(v));
+	}
+#else
+	add_u64(h, getauxval(AT_HWCAP));
+	add_u64(h, getauxval(AT_HWCAP2));
+#endif
+}
+
+int vmm_boot_id(char **ret)
+{
+	size_t len;
+	int r = joey_read_file_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 0, 128, ret, &len);
+
+	if (r == 0)
+		(*ret)[strcspn(*ret, "\n")] = '\0';
+	return r;
+}
+
+static int make_key(struct vmm_inputs *in)
+{
+	static const char hex[] = "0123456789abcdef";
+	const int files[] = { in->hypervisor_fd, in->kernel_fd, in->initramfs_fd };
+	uint8_t digest[VMM_KEY_LEN / 2];
+	autofree char *boot_id = NULL;
+	struct joey_blake2b h;
+	int r = vmm_boot_id(&boot_id);
+
+	if (r < 0)
+		return r;
+	joey_blake2b_init(&h, sizeof(digest));
+	add_u64(&h, FORMAT);
+	add_text(&h, JOEY_VERSION);
+	add_text(&h, boot_id);
+	add_cpu(&h);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(files); i++) {
+		r = add_file(&h, files[i]);
+		if (r < 0)
+			return r;
+	}
+	add_text(&h, in->spec.hypervisor);
+	add_text(&h, in->spec.trust);
+	add_u64(&h, in->spec.memory);
+	add_u64(&h, in->spec.vcpus);
+	add_u64(&h, (uint64_t)in->spec.accel);
+	add_u64(&h, in->tun);
+	joey_blake2b_finish(&h, digest);
+	for (size_t i = 0; i < sizeof(digest); i++) {
+		in->key[2 * i] = hex[digest[i] >> 4];
+		in->key[2 * i + 1] = hex[digest[i] & 15];
+	}
+	in->key[VMM_KEY_LEN] = '\0';
+	return 0;
+}
+
+/* ---- finding
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static int open_file(const char *path, const char *what, int *ret, struct joey_err *err)
+{
+	autoclose int fd = -EBADF;
+	struct stat st;
+
+	if (!path || path[0] != '/')
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "%s: '%s' is not an absolute path", what,
+				    path ? path : "");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return joey_err_sys(err, errno, "open %s '%s'", what, path);
+	if (fstat(fd, &st) < 0)
+		return joey_err_sys(err, errno, "stat %s '%s'", what, path);
+	if (!S_ISREG(st.st_mode))
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "%s '%s' is not a regular file", what, path);
+	*ret = joey_take_fd(&fd);
+	return 0;
+}
+
+static int find_hypervisor(const char *wanted, struct vmm_inputs *in, struct joey_err *err)
+{
+	const char *path = wanted;
+	int r;
+
+	for (size_t i = 0; !path && i < JOEY_ARRAY_SIZE(hypervisors); i++)
+		if (faccessat(AT_FDCWD, hypervisors[i], X_OK, AT_EACCESS) == 0)
+			path = hypervisors[i];
+	if (!path)
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOENT,
+				    "no hypervisor: install " QEMU_NAME " (Debian package: qemu-system-x86)");
+	r = open_file(path, "hypervisor", &in->hypervisor_fd, err);
+	if (r < 0)
+		return r;
+	/* Distributions link it to where it is; the jail shows the real directory. */
+	in->hypervisor = realpath(path, NULL);
+	if (!in->hypervisor)
+		return joey_err_sys(err, errno, "resolve hypervisor '%s'", path);
+	in->spec.hypervisor = in->hypervisor;
+	return 0;
+}
+
+static int check_size(struct joey_vmm_spec *spec, struct joey_err *err)
+{
+	uint64_t mib = (1 << 20) - 1;
+
+	if (spec->memory < MEMORY_MIN || spec->memory > 1ULL << 46)
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "a machine cannot have %llu bytes of memory",
+				    (unsigned long long)spec->memory);
+	if (spec->vcpus < 1 || spec->vcpus > VCPUS_MAX)
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "a machine cannot have %u vCPUs", spec->vcpus);
+	if (spec->accel != JOEY_ACCEL_TCG && spec->accel != JOEY_ACCEL_KVM)
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "no accelerator has the number %d", (int)spec->accel);
+	spec->memory = (spec->memory + mib) & ~mib;
+	return 0;
+}
+
+int vmm_inputs_open(const struct joey_vmm_spec *spec, struct vmm_inputs *ret, struct joey_err *err)
+{
+	struct vmm_inputs in = VMM_INPUTS_INIT;
+	int r;
+
+	in.spec = *spec;
+	if (!in.spec.trust)
+		in.spec.trust = "host";
+	if (strlen(in.spec.trust) > VMM_TEXT_MAX)
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "the name of the trust domain is too long");
+	in.tun = faccessat(AT_FDCWD, "/dev/net/tun", R_OK | W_OK, AT_EACCESS) == 0;
+	r = check_size(&in.spec, err);
+	if (r == 0)
+		r = find_hypervisor(spec->hypervisor, &in, err);
+	if (r == 0)
+		r = open_file(spec->kernel, "guest kernel", &in.kernel_fd, err);
+	if (r == 0)
+		r = open_file(spec->initramfs, "guest initramfs", &in.initramfs_fd, err);
+	if (r == 0) {
+		r = make_key(&in);
+		if (r < 0)
+			(void)joey_err_sys(err, r, "name the template");
+	}
+	if (r < 0) {
+		vmm_inputs_done(&in);
+		return r;
+	}
+	*ret = in;
+	return 0;
+}
+
+void vmm_inputs_done(struct vmm_inputs *in)
+{
+	in->hypervisor_fd = joey_close(in->hypervisor_fd);
+	in->kernel_fd = joey_close(in->kernel_fd);
+	in->initramfs_fd = joey_close(in->initramfs_fd);
+	free(in->hypervisor);
+	in->hypervisor = NULL;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting a machine: from its template if that can be had, else cold. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "joey/log.h"
+#include "vmm/vmm-internal.h"
+
+/* The directory as a mount that follows what its owner mounts below it later, and tells nothing back. */
+static int clone_share(int share_fd, int *ret, struct joey_err *err)
+{
+	struct mount_attr slave = { .propagation = MS_SLAVE };
+	autoclose int mnt =
+		joey_sys_open_tree(share_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	int r = mnt;
+
+	if (r >= 0)
+		r = joey_sys_mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave);
+	if (r < 0)
+		return joey_err_sys(err, r, "clone the share's mount");
+	*ret = joey_take_fd(&mnt);
+	return 0;
+}
+
+static int boot_cold(const struct vmm_inputs *in, struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err)
+{
+	int r = vmm_probe_version(in, &l->machine.version, err);
+
+	if (r < 0)
+		return r;
+	l->machine.mode = VMM_BOOT;
+	l->machine.acpi = vmm_probe_acpi(in->spec.kernel);
+	l->machine.tsc_khz = vmm_probe_tsc_khz();
+	return vmm_launch(l, ret, err);
+}
+
+static int restore(const struct vmm_image *image, struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err)
+{
+	int r;
+
+	l->machine.mode = VMM_RESTORE;
+	l->machine.version = image->version;
+	l->machine.acpi = image->acpi;
+	l->ram_fd = image->ram_fd;
+	l->state_fd = image->state_fd;
+	r = vmm_launch(l, ret, err);
+	l->ram_fd = l->state_fd = -EBADF;
+	return r;
+}
+
+static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in, struct joey_vmm *ret,
+		 struct joey_err *err)
+{
+	struct vmm_launch l = VMM_LAUNCH_INIT;
+	struct vmm_image image = VMM_IMAGE_INIT;
+	autoerr struct joey_err why = JOEY_ERR_INIT;
+	autoclose int share = -EBADF;
+	int r = clone_share(args->share_fd, &share, err);
+
+	if (r < 0)
+		return r;
+	l.machine.in = in;
+	l.machine.block = args->block_fd >= 0;
+	l.share = share;
+	l.tap_fd = args->tap_fd;
+	l.cgroup_fd = args->cgroup_fd;
+	l.block_fd = args->block_fd;
+	if (in->spec.no_template)
+		return boot_cold(in, &l, ret, err);
+
+	r = vmm_template_get(in, args->progress, args->arg, &image, &why);
+	if (r == 0)
+		r = restore(&image, &l, ret, &why);
+	vmm_image_done(&image);
+	if (r == 0)
+		return 0;
+	/* Under KVM a guest that does not come up will not come up cold either. */
+	if (in->spec.accel == JOEY_ACCEL_KVM && r == -ETIMEDOUT) {
+		*err = why;
+		why = (struct joey_err)JOEY_ERR_INIT;
+		return r;
+	}
+	joey_warn("sandbox: starting without a template: %s", joey_err_text(&why));
+	return boot_cold(in, &l, ret, err);
+}
+
+int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, struct joey_err *err)
+{
+	struct vmm_inputs in = VMM_INPUTS_INIT;
+	struct joey_vmm_spec spec = *args->spec;
+	autoerr struct joey_err kvm = JOEY_ERR_INIT;
+	int r = vmm_inputs_open(&spec, &in, err);
+
+	if (r < 0)
+		return r;
+	if (spec.accel == JOEY_ACCEL_KVM) {
+		r = start(args, &in, ret, &kvm);
+		if (r != -ETIMEDOUT) {
+			if (r < 0)
+				*err = kvm;
+			kvm = (struct joey_err)JOEY_ERR_INIT;
+			vmm_inputs_done(&in);
+			return r;
+		}
+		joey_warn("sandbox: falling back to emulation: %s", joey_err_text(&kvm));
+		vmm_inputs_done(&in);
+		spec.accel = JOEY_ACCEL_TCG;
+		r = vmm_inputs_open(&spec, &in, err);
+		if (r < 0)
+			return r;
+	}
+	r = start(args, &in, ret, err);
+	vmm_inputs_done(&in);
+	return r;
+}
