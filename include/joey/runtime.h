@@ -24,6 +24,10 @@ struct joey_create_opts {
 	unsigned preserve_fds;
 	/* run only */
 	bool detach, keep;
+	/* The agent of a guest changes what was written for the host, before it is used for anything; NULL: nothing is
+	 * changed.  The copy that is kept stays as it came. */
+	int (*adapt)(void *arg, struct joey_config *config, struct joey_err *err);
+	void *adapt_arg;
 };
 
 int joey_rt_create(const struct joey_runtime *rt, const struct joey_create_opts *o, struct joey_err *err);

@@ -46,6 +46,8 @@ static int read_config(struct rt_launch *l, char **ret_text, size_t *ret_len, st
 	if (r < 0)
 		return joey_err_sys(err, -r, "read config.json of bundle %s", l->bundle);
 	r = joey_config_parse(*ret_text, *ret_len, &l->config, err);
+	if (r == 0 && l->o->adapt)
+		r = l->o->adapt(l->o->adapt_arg, l->config, err);
 	if (r < 0)
 		return r;
 	l->rootfs = rt_path_join(l->bundle, l->config->rootfs);
