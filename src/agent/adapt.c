@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A config that was written for the host becomes one for the guest.  By rule, not by what the host says: rootfs and
+ * bind sources are found on the share, by handle and number; every namespace is new, but for the network, which is the
+ * guest's. What needs the host (its hooks, devices, resctrl, labels of its LSM) is not for us.
+ */
+#include <string.h>
+
+#include "agent/agent-internal.h"
+#include "joey/mount_opts.h"
+
+static int no_memory(struct joey_err *err)
+{
+	return joey_err_sys(err, ENOMEM, "adapt the configuration to the guest");
+}
+
+static int adapt_namespaces(struct joey_config *c, struct joey_err *err)
+{
+	if (c->ns[JOEY_NS_USER].path && c->uid_mappings.n == 0)
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
+				    "a sandboxed container cannot join a user namespace of the host");
+	for (unsigned i = 0; i < JOEY_NS_MAX; i++)
+		c->ns[i].path = NULL;
+	c->ns[JOEY_NS_NET].present = true;
+	c->ns[JOEY_NS_NET].path = joey_arena_strdup(&c->arena, "/proc/self/ns/net");
+	return c->ns[JOEY_NS_NET].path ? 0 : no_memory(err);
+}
+
+/* The host has mapped ids where the mount asks for it; 9p cannot. */
+static int adapt_bind(const struct agent_adapt *a, struct joey_config *c, size_t i, struct joey_err *err)
+{
+	struct joey_mount *m = &c->mounts[i];
+
+	m->source = joey_arena_printf(&c->arena, "%s/%u/m%zu", a->share, (unsigned)a->handle, i);
+	m->uid_mappings.n = m->gid_mappings.n = 0;
+	m->opts->idmap = m->opts->ridmap = m->opts->src_nofollow = m->opts->copy_symlink = false;
+	m->opts->idmap_text = NULL;
+	return m->source ? 0 : no_memory(err);
+}
+
+/* A user namespace that does not own the network namespace may not mount a sysfs. */
+static int adapt_sysfs(struct joey_config *c, struct joey_mount *m, struct joey_err *err)
+{
+	m->source = joey_arena_strdup(&c->arena, "/sys");
+	m->type = joey_arena_strdup(&c->arena, "bind");
+	m->opts->bind = m->opts->rbind = true;
+	m->opts->data.n = 0;
+	return m->source && m->type ? 0 : no_memory(err);
+}
+
+static int adapt_mounts(const struct agent_adapt *a, struct joey_config *c, struct joey_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n_mounts; i++) {
+		struct joey_mount *m = &c->mounts[i];
+
+		if (m->opts->bind)
+			r = adapt_bind(a, c, i, err);
+		else if (joey_streq(m->type, "sysfs") && c->ns[JOEY_NS_USER].present)
+			r = adapt_sysfs(c, m, err);
+	}
+	return r;
+}
+
+static void drop_what_is_the_hosts(struct joey_config *c)
+{
+	static const enum joey_hook_kind hosts[] = { JOEY_HOOK_PRESTART, JOEY_HOOK_CREATE_RUNTIME, JOEY_HOOK_POSTSTART,
+						     JOEY_HOOK_POSTSTOP };
+
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(hosts); i++)
+		c->hooks[hosts[i]].n = 0;
+	c->n_net_devices = 0;
+	c->intel_rdt = NULL;
+	c->memory_policy = NULL;
+	c->vm = NULL;
+	c->mount_label = NULL;
+	c->process->apparmor_profile = NULL;
+	c->process->selinux_label = NULL;
+}
+
+/* The choice of a sandbox has been made. */
+static void drop_choice(struct joey_pairs *annotations)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < annotations->n; i++)
+		if (!joey_startswith(annotations->v[i].key, "io.joey."))
+			annotations->v[n++] = annotations->v[i];
+	annotations->n = n;
+}
+
+int agent_adapt(void *arg, struct joey_config *c, struct joey_err *err)
+{
+	const struct agent_adapt *a = arg;
+	int r = adapt_namespaces(c, err);
+
+	if (r == 0)
+		r = adapt_mounts(a, c, err);
+	if (r < 0)
+		return r;
+	drop_what_is_the_hosts(c);
+	drop_choice(&c->annotations);
+	c->rootfs = joey_arena_printf(&c->arena, "%s/%u/rootfs", a->share, (unsigned)a->handle);
+	c->cgroups_path = joey_arena_printf(&c->arena, "%s/%u", a->cgroup, (unsigned)a->handle);
+	return c->rootfs && c->cgroups_path ? 0 : no_memory(err);
+}

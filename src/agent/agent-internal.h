@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOEY_AGENT_INTERNAL_H
+#define JOEY_AGENT_INTERNAL_H
+
+/*
+ * The guest's first process.  One thread, one loop (loop.c); whatever can take time is done by a forked worker
+ * (worker.c) that calls src/runtime as joey's command line does.
+ */
+
+#include <signal.h>
+
+#include "joey/runtime.h"
+#include "joey/wire.h"
+
+enum {
+	AGENT_WORKERS = 8,           /* at once; */
+	AGENT_WORKERS_URGENT = 16,   /* so many with those that end things */
+	AGENT_JOBS_WAITING = 32,     /* more are left in the channel */
+	AGENT_BLOBS = 16,            /* requests whose BLOBs have begun */
+	AGENT_BLOB_BYTES = 12 << 20, /* of all requests together */
+	AGENT_CTL_OUT = 1 << 20,     /* bytes that may wait for the host */
+	AGENT_IO_OUT = 256 << 10,    /* the same */
+	AGENT_EARLY = 64,            /* processes that were heard of before their CREATE or EXEC */
+	AGENT_ENDED = 4096,          /* handles remembered after their end */
+	AGENT_STALLED_MS = 5000,     /* after a process's death its output waits for the host so long at most */
+	AGENT_DRAIN_MS = 30000,      /* and when the host reads, but others write for ever */
+	AGENT_TEXT = 60000,          /* of a worker's answer */
+	AGENT_LOG = 4096,            /* of a worker's warnings */
+	AGENT_SIGNAL_MAX = 64,
+};
+
+/* ---- processes: proc.c ------------------------------------------------------------------------------------------ */
+
+enum agent_proc_state {
+	AGENT_EARLY_PROC, /* frames for it have come, its request has not */
+	AGENT_STARTING,   /* a worker is at it */
+	AGENT_LIVE,
+	AGENT_DEAD, /* reaped; output is still on its way */
+	AGENT_OVER, /* EXIT is sent; a container stays until it is dropped */
+};
+
+struct agent_proc {
+	struct agent_proc *next;
+	enum agent_proc_state state;
+	uint32_t handle, container; /* container: that of its first process */
+	char *id;                   /* first process: the container's */
+	bool terminal, dropped;
+	struct joey_relay relay;
+	int worker_fds[3];             /* the worker's ends, until it is forked */
+	int master, listener, console; /* console: the connection on which the master comes */
+	uint16_t rows, cols;
+	pid_t pid;
+	int pidfd;
+	int pending_signal; /* came before the pid was known */
+	int wstatus;
+	uint64_t dead_at, progress_at;
+	struct joey_watch watch; /* of a container; fd -EBADF: none */
+	bool oom_owed;           /* an EVENT is to be sent */
+};
+
+struct agent;
+struct agent_job;
+
+struct agent_proc *agent_proc_find(struct agent *a, uint32_t handle);
+/* For CREATE and EXEC: a new one, or the early one of that handle. */
+int agent_proc_add(struct agent *a, const struct agent_job *j, struct agent_proc **ret, struct joey_err *err);
+void agent_proc_remove(struct agent *a, struct agent_proc *p);
+/* The worker has told the pid. */
+void agent_proc_started(struct agent *a, struct agent_proc *p, pid_t pid);
+void agent_proc_reaped(struct agent_proc *p, int wstatus);
+/* What a frame of the io channel (or a note) does; -EPROTO. */
+int agent_proc_take(struct agent *a, const struct joey_frame *f);
+/* Terminals, exits, events: everything that does not wait. */
+void agent_proc_turn(struct agent *a, struct agent_proc *p);
+/* What has happened at the terminal's socket, and at the host's end of it. */
+void agent_proc_terminal(struct agent *a, struct agent_proc *p);
+/* The container is gone: by DROP, or because it could not be made. */
+void agent_container_gone(struct agent *a, uint32_t handle);
+
+/* ---- requests: request.c ------------------------------------------------------------------------------------------
+ */
+
+struct agent_job {
+	struct agent_job *next;
+	uint32_t id; /* of the request */
+	unsigned type;
+	bool silent; /* the agent's own: nobody gets a REPLY */
+	struct joey_arena arena;
+	uint32_t c, p;
+	const char *name; /* "id" */
+	const char *cgroup;
+	bool run, terminal, no_pivot, no_new_keyring, all, ignore_paused;
+	uint16_t rows, cols;
+	int signal;
+	const struct joey_json *json;
+	char *blob; /* heap */
+	size_t n_blob;
+	/* worker.c */
+	pid_t worker;
+	int pipe; /* its answer */
+	char *answer;
+	size_t n_answer;
+	bool ended;
+	int wstatus;
+};
+
+struct agent_blob {
+	uint32_t id;
+	char *data;
+	size_t n, cap;
+	bool used, lost; /* lost: more than is allowed, thrown away */
+};
+
+/* The parsed request, with the BLOBs that came before; err is for the REPLY. */
+int agent_request_parse(struct agent *a, const struct joey_frame *f, struct agent_job **ret, struct joey_err *err);
+int agent_blob_take(struct agent *a, const struct joey_frame *f);
+void agent_job_free(struct agent *a, struct agent_job *j);
+
+struct agent_hello {
+	uint64_t time; /* ns */
+	uint8_t entropy[64];
+	char hostname[65], machine_id[33];
+};
+/* hello.c */
+int agent_hello_parse(const struct joey_frame *f, struct agent_hello *ret, struct joey_err *err);
+int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *err);
+
+/* ---- workers: worker.c --------------------------------------------------------------------------------------------
+ */
+
+/* Forks when there is a place; else it waits. */
+void agent_job_submit(struct agent *a, struct agent_job *j);
+void agent_jobs_turn(struct agent *a);
+void agent_job_read(struct agent *a, struct agent_job *j);
+/* Every child that has ended. */
+void agent_reap(struct agent *a);
+
+/* carry.c: in the worker.  Text is the result. */
+struct agent_result {
+	pid_t pid;
+	char *text; /* heap */
+	size_t n;
+};
+int agent_carry_out(const struct agent *a, const struct agent_job *j, struct agent_result *ret, struct joey_err *err);
+
+/* adapt.c: a host's config becomes one for the guest. */
+struct agent_adapt {
+	const char *share, *cgroup; /* the mount of the share; directory of all containers' cgroups */
+	uint32_t handle;
+};
+int agent_adapt(void *arg, struct joey_config *config, struct joey_err *err);
+
+/* net.c */
+int agent_net(const struct joey_json *request, struct joey_err *err);
+int agent_loopback_up(void);
+
+/* ---- boot.c ---------------------------------------------------------------------------------------------------------
+ */
+
+/* From the initramfs to two open ports; never returns in failure. */
+void agent_boot(int *ret_ctl, int *ret_io);
+int agent_mount_share(struct joey_err *err);
+/* Says why on the console, and ends the machine (test mode: the process). */
+_Noreturn void agent_die(const struct agent *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- the agent ------------------------------------------------------------------------------------------------------
+ */
+
+struct agent_port {
+	int fd, epoll_fd;
+	bool more; /* there may be something to read, whatever poll(2) says */
+	struct joey_wire_in in;
+	struct joey_wire_out out;
+};
+
+struct agent {
+	bool test; /* --fds: not in a guest */
+	bool greeted;
+	const char *cgroup;                      /* "/joey" */
+	char rt_root[256], dir[256], share[256]; /* the runtime's root; bundles and sockets; the share's mount */
+	struct agent_port ctl, io;
+	int sigfd;
+	struct agent_proc *procs;
+	size_t n_procs, n_early;
+	unsigned first; /* whose turn it is to be the first */
+	uint32_t ended[AGENT_ENDED];
+	size_t n_ended;
+	struct agent_blob blobs[AGENT_BLOBS];
+	size_t blob_bytes;
+	struct agent_job *waiting, *running;
+	size_t n_waiting, n_running;
+};
+
+void agent_init(struct agent *a, int ctl, int io, const char *root, const char *cgroup, bool test);
+_Noreturn void agent_loop(struct agent *a);
+/* A REPLY; when there is no room the host has broken a bound. */
+void agent_reply(struct agent *a, uint32_t id, const struct joey_err *err, const void *data, size_t n);
+void agent_log(struct agent *a, uint32_t id, const char *text, size_t n);
+/* One frame of ctl; -EPROTO. */
+int agent_take_ctl(struct agent *a, const struct joey_frame *f);
+
+#endif

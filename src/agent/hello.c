@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HELLO: what makes one guest of a template differ from the others, before anything of a workload exists.  Order:
+ * random generator, clock, names, share.
+ */
+#include <fcntl.h>
+#include <linux/random.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "agent/agent-internal.h"
+#include "joey/json.h"
+
+#ifndef RNDRESEEDCRNG
+#define RNDRESEEDCRNG _IO('R', 0x07)
+#endif
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int unhex(const char *text, uint8_t *ret, size_t n)
+{
+	if (!text || strlen(text) != 2 * n)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return -EINVAL;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return 0;
+}
+
+int agent_hello_parse(const struct joey_frame *f, struct agent_hello *ret, struct joey_err *err)
+{
+	struct joey_arena arena = JOEY_ARENA_INIT;
+	const char *host, *machine;
+	struct joey_json *json;
+	uint64_t version = 0;
+	uint8_t raw[16];
+	int r = joey_json_parse((const char *)f->data, f->len, JOEY_WIRE_PAYLOAD_MAX, &arena, &json, err);
+
+	if (r < 0)
+		goto out;
+	r = joey_json_get_u64(json, "version", &version);
+	if (r < 0 || version != JOEY_WIRE_VERSION) {
+		r = joey_err_set(err, JOEY_EK_UNSUPPORTED, EPROTONOSUPPORT,
+				 "the guest speaks version %d of the protocol, not %llu", JOEY_WIRE_VERSION,
+				 (unsigned long long)version);
+		goto out;
+	}
+	host = joey_json_get_string(json, "hostname");
+	machine = joey_json_get_string(json, "machineId");
+	if (unhex(joey_json_get_string(json, "entropy"), ret->entropy, sizeof(ret->entropy)) < 0 ||
+	    unhex(machine, raw, sizeof(raw)) < 0 || joey_json_get_u64(json, "time", &ret->time) < 0 || !host) {
+		r = joey_err_set(err, JOEY_EK_OTHER, EINVAL, "malformed HELLO");
+		goto out;
+	}
+	snprintf(ret->hostname, sizeof(ret->hostname), "%s", host);
+	snprintf(ret->machine_id, sizeof(ret->machine_id), "%s", machine);
+out:
+	joey_arena_done(&arena);
+	return r;
+}
+
+static int seed(const uint8_t *bytes, size_t n, struct joey_err *err)
+{
+	struct {
+		struct rand_pool_info info;
+		uint8_t bytes[64];
+	} pool = { .info = { .entropy_count = 8 * (int)n, .buf_size = (int)n } };
+	autoclose int fd = open("/dev/random", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return joey_err_sys(err, errno, "open /dev/random");
+	memcpy(pool.bytes, bytes, n);
+	if (ioctl(fd, RNDADDENTROPY, &pool) < 0)
+		return joey_err_sys(err, errno, "seed the random generator");
+	/* Until now its state is that of every other guest of the template. */
+	if (ioctl(fd, RNDRESEEDCRNG) < 0)
+		return joey_err_sys(err, errno, "reseed the random generator");
+	explicit_bzero(&pool, sizeof(pool));
+	return 0;
+}
+
+static int become(const struct agent_hello *h, struct joey_err *err)
+{
+	struct timespec now = { .tv_sec = (time_t)(h->time / 1000000000), .tv_nsec = (long)(h->time % 1000000000) };
+	int r = seed(h->entropy, sizeof(h->entropy), err);
+
+	if (r < 0)
+		return r;
+	if (clock_settime(CLOCK_REALTIME, &now) < 0)
+		return joey_err_sys(err, errno, "set the clock");
+	if (sethostname(h->hostname, strlen(h->hostname)) < 0)
+		return joey_err_sys(err, errno, "set the host name");
+	return agent_mount_share(err);
+}
+
+static int keep_machine_id(const struct agent *a, const struct agent_hello *h, struct joey_err *err)
+{
+	char path[300], line[40];
+	autoclose int fd = -EBADF;
+	int n = snprintf(line, sizeof(line), "%s\n", h->machine_id);
+
+	if (a->test)
+		snprintf(path, sizeof(path), "%s/machine-id", a->dir);
+	else
+		snprintf(path, sizeof(path), "/run/machine-id");
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0444);
+	if (fd < 0)
+		return joey_err_sys(err, errno, "make %s", path);
+	return joey_write_all(fd, line, (size_t)n) < 0 ? joey_err_sys(err, EIO, "write %s", path) : 0;
+}
+
+int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *err)
+{
+	uint8_t answer[4 + sizeof(((struct utsname *)0)->release)];
+	struct agent_hello h;
+	struct utsname uts;
+	int r = agent_hello_parse(f, &h, err);
+
+	if (r == 0 && !a->test)
+		r = become(&h, err);
+	if (r == 0)
+		r = keep_machine_id(a, &h, err);
+	explicit_bzero(h.entropy, sizeof(h.entropy));
+	if (r < 0)
+		return r;
+	a->greeted = true;
+	(void)uname(&uts);
+	memset(answer, 0, 4);
+	answer[0] = JOEY_WIRE_VERSION;
+	memcpy(answer + 4, uts.release, strlen(uts.release));
+	agent_reply(a, f->id, NULL, answer, 4 + strlen(uts.release));
+	return 0;
+}
