@@ -14,6 +14,16 @@
 #include "joey/check.h"
 #include "joey/container.h"
 
+/* The machine of a sandboxed container, as it was chosen (src/runtime/choose.c).  NULL and 0: the backend's choice. */
+struct joey_vm_choice {
+	uint64_t memory; /* bytes */
+	uint32_t vcpus;
+	const char *kernel, *initramfs, *hypervisor; /* absolute */
+	const char *trust;                           /* one template for each trust domain */
+	const char *pod;                             /* id of the pod whose containers share a machine */
+	bool need_kvm;                               /* fail where only emulation is possible */
+};
+
 /* Callbacks and options of one create. Strings and fds are borrowed. */
 struct joey_create {
 	const struct joey_config *config;
@@ -28,6 +38,7 @@ struct joey_create {
 	unsigned preserve_fds; /* 3 .. 3+n-1 stay open in the payload */
 	enum joey_cgroup_driver cgroup_driver;
 	bool rootless; /* euid != 0, or joey runs inside a user namespace */
+	struct joey_vm_choice vm;
 
 	/* Called while the container is being made; arg is the runtime's. Return < 0 with err set to abort. */
 	void *arg;
@@ -91,6 +102,9 @@ struct joey_backend {
 	/* What this host offers for it.  No container, no lock; bounded in time; 0 or -errno. */
 	int (*check)(struct joey_findings *f);
 
+	/* Does it have the hardware that it is meant for?  NULL: it needs none. */
+	bool (*is_accelerated)(void);
+
 	/* State on entry: c locked, state dir made, c->state filled but for pid and cgroup.  On success the container
 	 * is "created" (or running, args->run).  On failure nothing is left: no process, mount, cgroup. Blocks for
 	 * hooks and slow mounts. */
@@ -146,6 +160,10 @@ struct joey_backend {
 /* By the name in a state file; NULL name: the default backend. src/runtime/backend.c */
 const struct joey_backend *joey_backend_by_name(const char *name);
 
+/* The one for sandboxed containers; NULL: none. */
+const struct joey_backend *joey_backend_isolating(void);
+
 extern const struct joey_backend joey_native_backend;
+extern const struct joey_backend joey_vm_backend;
 
 #endif

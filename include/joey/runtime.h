@@ -15,6 +15,7 @@ struct joey_runtime {     /* global options */
 	enum joey_cgroup_driver cgroup_driver;
 	bool rootless;
 	const struct joey_conf *conf; /* the administrator's settings; NULL: the defaults */
+	bool called_vm;               /* the program was called as joey-vm */
 };
 
 struct joey_create_opts {
@@ -28,6 +29,7 @@ struct joey_create_opts {
 	 * changed.  The copy that is kept stays as it came. */
 	int (*adapt)(void *arg, struct joey_config *config, struct joey_err *err);
 	void *adapt_arg;
+	const char *sandbox; /* "vm", "none"; NULL: others say */
 };
 
 int joey_rt_create(const struct joey_runtime *rt, const struct joey_create_opts *o, struct joey_err *err);

@@ -161,6 +161,9 @@ int size_from_string(const char *text, int64_t *ret);
 		{ "pid-file", 0,                                                                         \
 		  OPT_STRING, offsetof(struct joey_create_opts, pid_file),                               \
 		  "FILE",     "write the pid of the container's first process to FILE" },                \
+		{ "sandbox", 0,                                                                          \
+		  OPT_STRING, offsetof(struct joey_create_opts, sandbox),                                \
+		  "KIND",     "vm: the container gets a kernel of its own; none: it does not" },         \
 		{ "no-pivot", 0,                                                                         \
 		  OPT_BOOL,   offsetof(struct joey_create_opts, no_pivot),                               \
 		  NULL,       "move and chroot instead of pivot_root, for a rootfs on a ramdisk" },      \

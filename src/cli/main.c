@@ -128,12 +128,21 @@ static int dispatch(struct globals *g, char **argv, size_t argc, int *ret_failur
 	return enter_command(c, g, argv + at, argc - at, argv - 1, err);
 }
 
+/* Engines have one line of configuration for a runtime: its program. */
+static bool is_called(const char *path, const char *name)
+{
+	const char *slash = strrchr(path, '/');
+
+	return joey_streq(slash ? slash + 1 : path, name);
+}
+
 int main(int argc, char **argv)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 	struct globals g = { .conf = JOEY_CONF_INIT };
 	int failure = 1, r;
 
+	g.rt.called_vm = argc > 0 && is_called(argv[0], "joey-vm");
 	r = argc > 0 ? dispatch(&g, argv + 1, (size_t)argc - 1, &failure, &err) : help_program(&err);
 	free(g.root_path);
 	if (r >= 0) {

@@ -4,6 +4,7 @@
 
 static const struct joey_backend *const backends[] = {
 	&joey_native_backend,
+	&joey_vm_backend,
 };
 
 const struct joey_backend *joey_backend_by_name(const char *name)
@@ -14,4 +15,9 @@ const struct joey_backend *joey_backend_by_name(const char *name)
 		if (joey_streq(backends[i]->name, name))
 			return backends[i];
 	return NULL;
+}
+
+const struct joey_backend *joey_backend_isolating(void)
+{
+	return &joey_vm_backend;
 }

@@ -124,6 +124,7 @@ static int backend_create(struct rt_launch *l, struct joey_err *err)
 		.preserve_fds = l->preserve_fds,
 		.cgroup_driver = l->rt->cgroup_driver,
 		.rootless = l->rt->rootless,
+		.vm = l->vm,
 		.arg = l,
 		.save = on_save,
 		.runtime_hooks = has_create_hooks(l->config) ? on_runtime_hooks : NULL,

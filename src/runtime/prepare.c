@@ -141,6 +141,8 @@ int rt_launch_prepare(struct rt_launch *l, struct joey_err *err)
 	if (r == 0)
 		r = read_config(l, &text, &len, err);
 	if (r == 0)
+		r = rt_choose(l, err);
+	if (r == 0)
 		r = rt_inherit_apply(&l->inherit, l->config, &l->preserve_fds, err);
 	if (r == 0)
 		r = check_terminal(l, err);

@@ -170,6 +170,7 @@ struct rt_launch {
 	struct joey_config *config; /* belongs to c as soon as there is a c */
 	struct joey_container *c;
 	const struct joey_backend *be;
+	struct joey_vm_choice vm; /* when be is for sandboxes */
 	struct rt_notify notify;
 	struct rt_inherit inherit;
 	unsigned preserve_fds;
@@ -186,6 +187,8 @@ void rt_launch_done(struct rt_launch *l);
 int rt_launch_prepare(struct rt_launch *l, struct joey_err *err);
 /* prepare + the backend's create + state saved.  On failure everything is undone. */
 int rt_launch(struct rt_launch *l, struct joey_err *err);
+/* choose.c: normal or sandboxed; sets be and vm. */
+int rt_choose(struct rt_launch *l, struct joey_err *err);
 /* Undo after rt_launch(): err keeps its text. */
 void rt_launch_undo(struct rt_launch *l, struct joey_err *err);
 

@@ -261,6 +261,29 @@ static int fake_destroy(struct joey_container *c, struct joey_err *err)
 	return fake.fail_destroy ? joey_err_set(err, JOEY_EK_OTHER, EBUSY, "fake destroy failure") : 0;
 }
 
+static bool fake_is_accelerated(void)
+{
+	return fake.has_kvm;
+}
+
+static int fake_vm_create(struct joey_container *c, const struct joey_create *args, struct joey_err *err)
+{
+	fake.vm_memory = args->vm.memory;
+	fake.vm_vcpus = args->vm.vcpus;
+	fake.vm_needs_kvm = args->vm.need_kvm;
+	snprintf(fake.vm_texts, sizeof(fake.vm_texts), "%s %s %s", args->vm.kernel ? args->vm.kernel : "-",
+		 args->vm.pod ? args->vm.pod : "-", args->vm.trust ? args->vm.trust : "-");
+	return fake_create(c, args, err);
+}
+
+const struct joey_backend joey_vm_backend = {
+	.name = "fake-vm",
+	.is_accelerated = fake_is_accelerated,
+	.create = fake_vm_create,
+	.query = fake_query,
+	.destroy = fake_destroy,
+};
+
 const struct joey_backend joey_native_backend = {
 	.name = "fake",
 	.create = fake_create,

@@ -27,6 +27,10 @@ struct fake {
 	char hook_env[256], hook_state[4096];
 	char last_env[4096]; /* process.env of the last create, joined by blanks */
 	unsigned last_preserve;
+	bool has_kvm, vm_needs_kvm; /* of the fake that stands for sandboxes, and what it was asked for */
+	uint64_t vm_memory;
+	uint32_t vm_vcpus;
+	char vm_texts[256]; /* "kernel pod trust", "-" where not said */
 	const char *run_says; /* run: written to standard output by the payload */
 };
 

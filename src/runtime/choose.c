@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Normal container or sandboxed one?  Who may say so is the administrator's business (joey.conf(5), [sandbox]).
+ * Annotations and the vm object come from whoever may start a container, so they select among what the administrator
+ * has set up and can ask for more isolation, never for less; paths are taken only from directories that he has named.
+ */
+#include <string.h>
+
+#include "joey/log.h"
+#include "runtime/runtime-internal.h"
+
+#define KEY_PREFIX  "io.joey."
+#define KEY_SANDBOX "io.joey.sandbox"
+#define KEY_PROFILE "io.joey.profile"
+
+static const struct joey_conf no_conf = JOEY_CONF_INIT;
+
+static const char *annotation(const struct joey_config *c, const char *key)
+{
+	for (size_t i = 0; i < c->annotations.n; i++)
+		if (joey_streq(c->annotations.v[i].key, key))
+			return c->annotations.v[i].value;
+	return NULL;
+}
+
+static int check_annotations(const struct joey_config *c, struct joey_err *err)
+{
+	for (size_t i = 0; i < c->annotations.n; i++) {
+		const char *k = c->annotations.v[i].key;
+
+		if (joey_startswith(k, KEY_PREFIX) && !joey_streq(k, KEY_SANDBOX) && !joey_streq(k, KEY_PROFILE))
+			return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "annotations: unknown key %s", k);
+	}
+	return 0;
+}
+
+static int not_allowed(struct joey_err *err, const char *what)
+{
+	return joey_err_set(err, JOEY_EK_CONFIG, EPERM,
+			    "%s: joey.conf does not let it choose a sandbox ([sandbox] allow)", what);
+}
+
+/* 1: sandboxed, 0: normal; value NULL: not said. */
+static int parse_kind(const char *what, const char *value, struct joey_err *err)
+{
+	if (joey_streq(value, "vm"))
+		return 1;
+	if (joey_streq(value, "none"))
+		return 0;
+	return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "invalid %s: %s (vm or none)", what, value);
+}
+
+struct wish {
+	const char *what;
+	unsigned allow;
+	int kind; /* -1: says nothing */
+};
+
+/* In this order: the first that says something is heard. */
+static int wishes(const struct rt_launch *l, struct wish w[4], struct joey_err *err)
+{
+	const char *option = l->o->sandbox, *note = annotation(l->config, KEY_SANDBOX);
+
+	w[0] = (struct wish){ "--sandbox", JOEY_CONF_ALLOW_OPTION, -1 };
+	w[1] = (struct wish){ "joey-vm", JOEY_CONF_ALLOW_PROGRAM, l->rt->called_vm ? 1 : -1 };
+	w[2] = (struct wish){ "annotation " KEY_SANDBOX, JOEY_CONF_ALLOW_ANNOTATION, -1 };
+	w[3] = (struct wish){ "vm (config.json)", JOEY_CONF_ALLOW_CONFIG, l->config->vm ? 1 : -1 };
+	if (option) {
+		w[0].kind = parse_kind("--sandbox", option, err);
+		if (w[0].kind < 0)
+			return w[0].kind;
+	}
+	if (note) {
+		w[2].kind = parse_kind("annotation " KEY_SANDBOX, note, err);
+		if (w[2].kind < 0)
+			return w[2].kind;
+	}
+	return 0;
+}
+
+static int find_kind(const struct rt_launch *l, const struct joey_conf *conf, bool *ret, struct joey_err *err)
+{
+	bool vm = conf->sandbox.isolation == JOEY_CONF_VM;
+	struct wish w[4];
+	int r = wishes(l, w, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(w); i++) {
+		if (w[i].kind < 0)
+			continue;
+		if (!(conf->sandbox.allow & w[i].allow))
+			return not_allowed(err, w[i].what);
+		if (w[i].kind == 0 && vm && i >= 2)
+			return joey_err_set(err, JOEY_EK_CONFIG, EPERM,
+					    "%s: cannot ask for less isolation than joey.conf", w[i].what);
+		*ret = w[i].kind;
+		return 0;
+	}
+	*ret = vm;
+	return 0;
+}
+
+/* ---- the machine
+ * ------------------------------------------------------------------------------------------------------- */
+
+static int find_profile(const struct rt_launch *l, const struct joey_conf *conf, const struct joey_conf_profile **ret,
+			struct joey_err *err)
+{
+	const char *name = annotation(l->config, KEY_PROFILE);
+
+	*ret = NULL;
+	if (name && !(conf->sandbox.allow & JOEY_CONF_ALLOW_ANNOTATION))
+		return not_allowed(err, "annotation " KEY_PROFILE);
+	if (name && !joey_conf_profile_allowed(conf, name))
+		return joey_err_set(err, JOEY_EK_CONFIG, EPERM,
+				    "annotation " KEY_PROFILE ": profile %s is not allowed here", name);
+	if (!name)
+		name = conf->sandbox.profile;
+	if (!name)
+		return 0;
+	*ret = joey_conf_profile(conf, name);
+	return *ret ? 0 : joey_err_set(err, JOEY_EK_CONFIG, ENOENT, "joey.conf has no profile %s", name);
+}
+
+static int apply_profile(const struct joey_conf_profile *p, struct joey_vm_choice *vm, struct joey_err *err)
+{
+	if (!p)
+		return 0;
+	if (p->share == JOEY_CONF_SHARE_BLOCK)
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "profile %s: share = block is not supported yet",
+				    p->name);
+	if (p->network == JOEY_CONF_NETWORK_TAP)
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "profile %s: network = tap is not supported yet",
+				    p->name);
+	vm->memory = p->memory;
+	vm->vcpus = p->vcpus;
+	vm->kernel = p->kernel;
+	vm->initramfs = p->initramfs;
+	vm->hypervisor = p->hypervisor;
+	return 0;
+}
+
+static int take_path(const char *what, const char *path, const struct joey_strlist *dirs, const char **ret,
+		     struct joey_err *err)
+{
+	if (!path)
+		return 0;
+	if (!joey_conf_dir_allowed(dirs, path))
+		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "%s: joey.conf allows no such path: %s", what, path);
+	*ret = path;
+	return 0;
+}
+
+static int apply_object(const struct joey_vm *o, const struct joey_conf *conf, struct joey_vm_choice *vm,
+			struct joey_err *err)
+{
+	int r;
+
+	if (!o)
+		return 0;
+	if (o->hypervisor_parameters.n > 0 || o->kernel_parameters.n > 0)
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm: parameters are not taken from a config");
+	if (o->image_path)
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm.image: not supported yet");
+	r = take_path("vm.hypervisor.path", o->hypervisor_path, &conf->sandbox.hypervisor_dirs, &vm->hypervisor, err);
+	if (r == 0)
+		r = take_path("vm.kernel.path", o->kernel_path, &conf->sandbox.kernel_dirs, &vm->kernel, err);
+	if (r == 0)
+		r = take_path("vm.kernel.initrd", o->kernel_initrd, &conf->sandbox.kernel_dirs, &vm->initramfs, err);
+	if (r == 0 && o->vcpus.set)
+		vm->vcpus = o->vcpus.v > UINT32_MAX ? UINT32_MAX : (uint32_t)o->vcpus.v;
+	if (r == 0 && o->memory.set)
+		vm->memory = o->memory.v;
+	return r;
+}
+
+static int check_limits(const struct joey_conf *conf, const struct joey_vm_choice *vm, struct joey_err *err)
+{
+	if (conf->sandbox.max_vcpus && vm->vcpus > conf->sandbox.max_vcpus)
+		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "vm.hwConfig.vcpus: joey.conf allows %u",
+				    (unsigned)conf->sandbox.max_vcpus);
+	if (conf->sandbox.max_memory && vm->memory > conf->sandbox.max_memory)
+		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "vm.hwConfig.memory: joey.conf allows %llu bytes",
+				    (unsigned long long)conf->sandbox.max_memory);
+	return 0;
+}
+
+/* Containers of one pod share a machine: what containerd's CRI plugin, CRI-O and dockershim's heirs say of it. */
+static const char *find_pod(const struct joey_config *c)
+{
+	static const char *const keys[][2] = {
+		{ "io.kubernetes.cri.container-type", "io.kubernetes.cri.sandbox-id" },
+		{ "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID" },
+		{ "io.kubernetes.docker.type", "io.kubernetes.sandbox.id" },
+	};
+
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(keys); i++) {
+		const char *id = annotation(c, keys[i][0]) ? annotation(c, keys[i][1]) : NULL;
+
+		if (id && joey_id_check(id, NULL) == 0)
+			return id;
+	}
+	return NULL;
+}
+
+int rt_choose(struct rt_launch *l, struct joey_err *err)
+{
+	const struct joey_conf *conf = l->rt->conf ? l->rt->conf : &no_conf;
+	const struct joey_backend *be = joey_backend_isolating();
+	const struct joey_conf_profile *profile = NULL;
+	bool vm = false;
+	int r = check_annotations(l->config, err);
+
+	if (r == 0)
+		r = find_kind(l, conf, &vm, err);
+	if (r < 0 || !vm)
+		return r;
+	if (!be)
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "this joey has no sandboxes");
+	if (conf->sandbox.without_kvm == JOEY_CONF_KVM_NORMAL && be->is_accelerated && !be->is_accelerated()) {
+		joey_warn("no usable KVM: %s becomes a normal container, as joey.conf says (without_kvm)", l->o->id);
+		return 0;
+	}
+	r = find_profile(l, conf, &profile, err);
+	if (r == 0)
+		r = apply_profile(profile, &l->vm, err);
+	if (r == 0)
+		r = apply_object(l->config->vm, conf, &l->vm, err);
+	if (r == 0)
+		r = check_limits(conf, &l->vm, err);
+	if (r < 0)
+		return r;
+	l->vm.pod = find_pod(l->config);
+	l->vm.need_kvm = conf->sandbox.without_kvm == JOEY_CONF_KVM_REFUSE;
+	l->vm.trust = conf->sandbox.trust == JOEY_CONF_TRUST_CONTAINER ? (l->vm.pod ? l->vm.pod : l->o->id) : NULL;
+	l->be = be;
+	return 0;
+}

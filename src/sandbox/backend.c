@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The backend that runs containers in virtual machines: the table of its operations. */
+#include "sandbox/sandbox-internal.h"
+
+static bool vm_is_accelerated(void)
+{
+	autofree char *why = NULL;
+	autoclose int cache = machine_cache();
+
+	return joey_vmm_accel(cache, &why) == JOEY_ACCEL_KVM;
+}
+
+const struct joey_backend joey_vm_backend = {
+	.name = "vm",
+	.is_accelerated = vm_is_accelerated,
+	.create = vm_create,
+	.start = joey_gate_open,
+	.signal = vm_signal,
+	.query = vm_query,
+	.exec = vm_exec,
+	.set_paused = vm_set_paused,
+	.update = vm_update,
+	.pids = vm_pids,
+	.wait = vm_wait,
+	.destroy = vm_destroy,
+};

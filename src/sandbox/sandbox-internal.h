@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef JOEY_SANDBOX_INTERNAL_H
+#define JOEY_SANDBOX_INTERNAL_H
+
+#include <signal.h>
+
+#include "joey/backend.h"
+#include "joey/init.h"
+#include "joey/vmm.h"
+#include "joey/wire.h"
+
+/* How long a verb waits (milliseconds).  After that the machine is taken for dead. */
+enum {
+	VM_ANSWER_MS = 10000,  /* of a small request */
+	VM_KILL_MS = 2000,     /* of one that has a way without the guest */
+	VM_CREATE_MS = 120000, /* a template may have to be built first */
+	VM_EXEC_MS = 60000,
+	VM_LOCK_MS = 120000,
+	VM_END_MS = 3000,
+};
+
+/* ---- place.c: <root>/@vm/<sandbox id>/, a name that no container can have ------------------------------------------
+ */
+
+#define VM_SOCKET "sock" /* the sandbox process listens there */
+
+struct vm_place {
+	char *id;   /* of the sandbox: the pod's, or the container's own */
+	int dir_fd; /* flock(2) on it is the lock: held while a machine is started or ended */
+	int vm_fd;  /* <root>/@vm */
+	bool locked;
+	/* the sandbox process */
+	pid_t pid;
+	uint64_t pid_start;
+	struct joey_cgroup_record cgroup; /* path is heap */
+};
+#define VM_PLACE_INIT                             \
+	{                                         \
+		.dir_fd = -EBADF, .vm_fd = -EBADF \
+	}
+
+/* make: creates it.  JOEY_EK_NOT_FOUND when there is none. */
+int place_open(struct vm_place *p, int root_fd, const char *id, bool make, struct joey_err *err);
+int place_lock(struct vm_place *p, unsigned timeout_ms, struct joey_err *err);
+void place_unlock(struct vm_place *p);
+/* The record: reads what is there (pid 0: nothing), or replaces it. */
+int place_load(struct vm_place *p, struct joey_err *err);
+int place_save(const struct vm_place *p, struct joey_err *err);
+bool place_is_alive(const struct vm_place *p);
+/* SIGKILL for the sandbox process and everything in its cgroup, then the cgroup and the directory are removed. Locked.
+ */
+int place_destroy(struct vm_place *p, struct joey_err *err);
+void place_done(struct vm_place *p);
+#define autoplace __attribute__((cleanup(place_done)))
+
+/* ---- client.c: a verb's connection to the sandbox process
+ * ------------------------------------------------------------ */
+
+struct vm_client {
+	int sock;
+	uint32_t last_id;
+	struct joey_wire_in in;
+	struct joey_wire_out out;
+};
+#define VM_CLIENT_INIT                                                                      \
+	{                                                                                   \
+		.sock = -EBADF, .in = JOEY_WIRE_IN_INIT, .out = JOEY_WIRE_OUT_INIT(8 << 20) \
+	}
+
+int client_connect(struct vm_client *cl, const struct vm_place *p, struct joey_err *err);
+struct vm_call {
+	enum joey_wire_type type;
+	const char *json; /* NULL: {} */
+	const char *blob; /* NULL: none */
+	size_t blob_len;
+	int fd; /* sent along, or -EBADF */
+	unsigned timeout_ms;
+};
+/* The result is heap (and may be NULL).  JOEY_EK_TIMEOUT when no answer came. */
+int client_call(struct vm_client *cl, const struct vm_call *call, uint8_t **ret, size_t *ret_n, struct joey_err *err);
+void client_done(struct vm_client *cl);
+#define autoclient __attribute__((cleanup(client_done)))
+
+/* ---- daemon.c: the sandbox process
+ * ----------------------------------------------------------------------------------- */
+
+struct vm_daemon_args {
+	const char *id;
+	bool pod;                 /* stays when its last container has ended; goes with the last one dropped */
+	int listen_fd, client_fd; /* client_fd: the first connection */
+	int cgroup_fd;
+	const struct joey_vmm_spec *spec;
+};
+/* Never returns.  Called in a child with nothing set up yet. */
+_Noreturn void daemon_main(const struct vm_daemon_args *args);
+
+/* Starts one in a cgroup of its own and writes the record.  Locked; cl becomes the first connection. */
+struct vm_start {
+	const struct joey_vmm_spec *spec;
+	bool pod;
+	enum joey_cgroup_driver driver;
+	const char *cgroups_path; /* of the container */
+	bool rootless;
+};
+int sandbox_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err);
+
+/* ---- share.c
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* In the sandbox process: a mount namespace whose root holds nothing but /share (what the guest sees, read-only) and
+ * /rw (the same tmpfs, writable, for mount points).  The old root stays reachable until share_close_root(). */
+int share_init(int *ret_share_fd, struct joey_err *err);
+int share_close_root(struct joey_err *err);
+
+struct vm_source {
+	char name[16]; /* "rootfs", "m3" */
+	int fd;        /* detached mount */
+};
+struct vm_sources {
+	struct vm_source *v;
+	size_t n;
+};
+/* Opens the rootfs and the sources of bind mounts on the host. */
+int share_open(const struct joey_create *args, struct vm_sources *ret, struct joey_err *err);
+/* Puts them at /share/<handle>/<name> of the sandbox process's mount namespace. */
+int share_attach(pid_t daemon, uint32_t handle, struct vm_sources *s, struct joey_err *err);
+void share_detach(pid_t daemon, uint32_t handle);
+void share_done(struct vm_sources *s);
+
+/* ---- proxy.c: the process that an engine sees
+ * ------------------------------------------------------------------------------ */
+
+struct vm_proxy {
+	/* to be filled in */
+	const struct joey_process *process;
+	int console_sock; /* gets the master of a terminal, or -EBADF */
+	int *ret_pty;     /* or this does; NULL: nobody */
+	int cgroup_fd;
+	struct joey_cgroup *cgroup;   /* to move it there where it cannot be born in it; NULL: none */
+	const struct joey_gate *gate; /* NULL: not waiting for start */
+	int netns;                    /* to be joined, or -EBADF */
+	bool new_netns;
+	/* results */
+	pid_t pid;
+	int pidfd;
+	int sock;  /* the sandbox process's end */
+	int leash; /* the proxy dies with it until it is let go */
+};
+#define VM_PROXY_INIT                                                                                          \
+	{                                                                                                      \
+		.console_sock = -EBADF, .cgroup_fd = -EBADF, .netns = -EBADF, .pidfd = -EBADF, .sock = -EBADF, \
+		.leash = -EBADF                                                                                \
+	}
+int proxy_spawn(struct vm_proxy *p, struct joey_err *err);
+/* It no longer dies with joey. */
+int proxy_let_go(struct vm_proxy *p, struct joey_err *err);
+/* SIGKILL and reaped. */
+void proxy_abort(struct vm_proxy *p);
+void proxy_done(struct vm_proxy *p);
+
+/* ---- data.c: the backend's object in state.json
+ * ------------------------------------------------------------------------------ */
+
+struct vm_data {
+	const char *sandbox; /* id */
+	uint32_t handle;     /* 0: not known yet */
+	bool pod;
+};
+int data_save(struct joey_container *c, const struct vm_data *d, struct joey_err *err);
+int data_load(const struct joey_container *c, struct vm_data *ret, struct joey_err *err);
+
+/* create.c: the directory that keeps verdicts about this host, or -EBADF. */
+int machine_cache(void);
+
+/* ---- the operations
+ * ------------------------------------------------------------------------------------------------------------- */
+
+int vm_check_config(const struct joey_create *args, struct joey_err *err);
+int vm_create(struct joey_container *c, const struct joey_create *args, struct joey_err *err);
+int vm_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err);
+int vm_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
+int vm_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
+int vm_set_paused(struct joey_container *c, bool paused, struct joey_err *err);
+int vm_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err);
+int vm_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err);
+int vm_stats(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err);
+int vm_watch(struct joey_container *c, struct joey_watch *ret, struct joey_err *err);
+int vm_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err);
+int vm_destroy(struct joey_container *c, struct joey_err *err);
+
+#endif

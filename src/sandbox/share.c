@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the guest sees of the host.  A mount namespace of the sandbox process's own holds it, so nothing of it is in the
+ * host's mount table, and all of it is gone with that process and QEMU:
+ *
+ *    /        tmpfs, nothing else in it
+ *    /share   a tiny tmpfs, read-only: the root of the guest's 9p share; sources are mounted on its directories
+ *    /rw      the same tmpfs, writable: where joey makes the mount points
+ *
+ * Sources are opened on the host as detached mounts by the same code that opens them for a normal container, and what
+ * is read-only is made so here, not in the guest (security.md V1).  joey itself attaches them, in a child that joins
+ * the mount namespace: the sandbox process, which hears the guest, needs no privilege for it.  Nothing below a source
+ * is ever walked.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "joey/setup.h"
+#include "joey/syscalls.h"
+#include "sandbox/sandbox-internal.h"
+
+enum { SOURCES_MAX = 1024 };
+
+/* ---- the sandbox process's side ------------------------------------------------------------------------------------
+ */
+
+static int make_tmpfs(const char *size, int *ret, struct joey_err *err)
+{
+	autoclose int fs = joey_sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs < 0)
+		return joey_err_sys(err, fs, "make a tmpfs");
+	if (joey_sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    joey_sys_fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
+	    joey_sys_fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "65536", 0) < 0 ||
+	    joey_sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return joey_err_sys(err, errno, "set up a tmpfs");
+	fd = joey_sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (fd < 0)
+		return joey_err_sys(err, fd, "mount a tmpfs");
+	*ret = fd;
+	return 0;
+}
+
+static int attach(int mount, int dir, const char *name, struct joey_err *err)
+{
+	int r = joey_sys_move_mount(mount, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH);
+
+	return r < 0 ? joey_err_sys(err, r, "attach %s", name) : 0;
+}
+
+static int fill_root(int root, int *ret_share_fd, struct joey_err *err)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	autoclose int rw = -EBADF, share = -EBADF;
+	int r = make_tmpfs("1m", &rw, err);
+
+	if (r < 0)
+		return r;
+	share = joey_sys_open_tree(rw, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (share < 0 || joey_sys_mount_setattr(share, "", AT_EMPTY_PATH, &ro) < 0)
+		return joey_err_sys(err, errno, "clone the share");
+	if (mkdirat(root, "share", 0755) < 0 || mkdirat(root, "rw", 0700) < 0)
+		return joey_err_sys(err, errno, "make the directories of the share");
+	r = attach(rw, root, "rw", err);
+	if (r == 0)
+		r = attach(share, root, "share", err);
+	if (r < 0)
+		return r;
+	*ret_share_fd = openat(root, "share", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *ret_share_fd < 0 ? joey_err_sys(err, errno, "open the share") : 0;
+}
+
+int share_init(int *ret_share_fd, struct joey_err *err)
+{
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	autoclose int root = -EBADF;
+	int r;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return joey_err_sys(err, errno, "make a mount namespace");
+	r = joey_sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private);
+	if (r < 0)
+		return joey_err_sys(err, r, "make mounts private");
+	r = make_tmpfs("64k", &root, err);
+	if (r == 0)
+		r = joey_sys_move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+	if (r < 0)
+		return joey_err_sys(err, r, "attach the root of the share");
+	/* It lies over "/" now, which those who have the old root as theirs do not see. */
+	r = fill_root(root, ret_share_fd, err);
+	if (r == 0 && fchdir(root) < 0)
+		r = joey_err_sys(err, errno, "enter the root of the share");
+	return r;
+}
+
+int share_close_root(struct joey_err *err)
+{
+	int r = joey_sys_pivot_root(".", ".");
+
+	if (r < 0)
+		return joey_err_sys(err, r, "pivot into the root of the share");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return joey_err_sys(err, errno, "leave the host's root");
+	return 0;
+}
+
+/* ---- sources --------------------------------------------------------------------------------------------------------
+ */
+
+/* What the guest must not be able to undo; devices are never of use through 9p. */
+static int harden(int fd, uint64_t attr_set, bool recursive, struct joey_err *err)
+{
+	struct mount_attr a = { .attr_set = MOUNT_ATTR_NODEV };
+	int r = joey_sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &a);
+
+	if (r == 0 && (attr_set & MOUNT_ATTR_RDONLY)) {
+		a.attr_set = MOUNT_ATTR_RDONLY;
+		r = joey_sys_mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a);
+	}
+	return r < 0 ? joey_err_sys(err, r, "restrict a mount source") : 0;
+}
+
+static int open_rootfs(const struct joey_create *args, int *ret, struct joey_err *err)
+{
+	int fd = joey_sys_open_tree(AT_FDCWD, args->rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (fd < 0)
+		return joey_err_sys(err, fd, "open rootfs %s", args->rootfs);
+	*ret = fd;
+	return harden(fd, args->config->rootfs_readonly ? MOUNT_ATTR_RDONLY : 0, true, err);
+}
+
+static bool is_bind(const struct joey_mount *m)
+{
+	return m->opts->bind;
+}
+
+static int open_sources(const struct joey_create *args, int host_root, int bundle, struct vm_sources *s,
+			struct joey_err *err)
+{
+	const struct joey_config *c = args->config;
+	int r = open_rootfs(args, &s->v[0].fd, err);
+
+	snprintf(s->v[0].name, sizeof(s->v[0].name), "rootfs");
+	s->n = 1;
+	for (size_t i = 0; i < c->n_mounts && r == 0; i++) {
+		const struct joey_mount *m = &c->mounts[i];
+		struct vm_source *v = &s->v[s->n];
+
+		if (!is_bind(m))
+			continue;
+		v->fd = -EBADF;
+		snprintf(v->name, sizeof(v->name), "m%u", (unsigned)i);
+		s->n++;
+		r = joey_mount_source_open(m, host_root, bundle, -EBADF, &v->fd, err);
+		if (r == 0)
+			r = harden(v->fd, m->opts->attr_set | m->opts->rattr_set,
+				   m->opts->rattr_set & MOUNT_ATTR_RDONLY, err);
+	}
+	return r;
+}
+
+int share_open(const struct joey_create *args, struct vm_sources *ret, struct joey_err *err)
+{
+	autoclose int host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int bundle = open(args->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (host_root < 0 || bundle < 0)
+		return joey_err_sys(err, errno, "open bundle %s", args->bundle);
+	if (args->config->n_mounts > SOURCES_MAX)
+		return joey_err_set(err, JOEY_EK_CONFIG, E2BIG, "mounts: more than %d in a sandbox", SOURCES_MAX);
+	ret->v = calloc(args->config->n_mounts + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return joey_err_sys(err, ENOMEM, "list mount sources");
+	ret->v[0].fd = -EBADF;
+	return open_sources(args, host_root, bundle, ret, err);
+}
+
+void share_done(struct vm_sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		joey_close(s->v[i].fd);
+	free(s->v);
+	*s = (struct vm_sources){ NULL, 0 };
+}
+
+/* ---- joey's side, in a child that has joined the mount namespace ---------------------------------------------------
+ */
+
+static int attach_one(int rw, int share, const struct vm_source *s)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(s->fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode)) {
+		if (mkdirat(rw, s->name, 0755) < 0)
+			return -errno;
+	} else {
+		fd = openat(rw, s->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		if (fd < 0)
+			return -errno;
+		joey_close(fd);
+	}
+	return joey_sys_move_mount(s->fd, "", share, s->name, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+static int attach_all(uint32_t handle, const struct vm_sources *s)
+{
+	autoclose int rw = -EBADF, share = -EBADF;
+	char dir[32];
+	int r = 0;
+
+	snprintf(dir, sizeof(dir), "/rw/%u", handle);
+	if (mkdir(dir, 0755) < 0)
+		return -errno;
+	rw = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	snprintf(dir, sizeof(dir), "/share/%u", handle);
+	share = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (rw < 0 || share < 0)
+		return -errno;
+	for (size_t i = 0; i < s->n && r == 0; i++)
+		r = attach_one(rw, share, &s->v[i]);
+	return r;
+}
+
+/* Names are ours: "rootfs", or "m" and a number below SOURCES_MAX. */
+static void detach_all(uint32_t handle)
+{
+	char path[48];
+
+	for (int i = -1; i < SOURCES_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), i < 0 ? "rootfs" : "m%d", i);
+		snprintf(path, sizeof(path), "/share/%u/%s", handle, name);
+		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			continue;
+		snprintf(path, sizeof(path), "/rw/%u/%s", handle, name);
+		if (unlink(path) < 0)
+			(void)rmdir(path);
+	}
+	snprintf(path, sizeof(path), "/rw/%u", handle);
+	(void)rmdir(path);
+}
+
+static int in_namespace(pid_t daemon, uint32_t handle, const struct vm_sources *s)
+{
+	autoclose int pidfd = joey_sys_pidfd_open(daemon, 0);
+	int wstatus = 0, r;
+	pid_t pid;
+
+	if (pidfd < 0)
+		return pidfd;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL, 0UL, 0UL, 0UL);
+		if (setns(pidfd, CLONE_NEWNS) < 0)
+			_exit(errno & 0xff);
+		if (!s)
+			detach_all(handle);
+		_exit(s ? -attach_all(handle, s) & 0xff : 0);
+	}
+	r = joey_wait_pid(pid, &wstatus);
+	if (r < 0)
+		return r;
+	return WIFEXITED(wstatus) ? -WEXITSTATUS(wstatus) : -EINTR;
+}
+
+int share_attach(pid_t daemon, uint32_t handle, struct vm_sources *s, struct joey_err *err)
+{
+	int r = in_namespace(daemon, handle, s);
+
+	return r < 0 ? joey_err_sys(err, r, "show rootfs and mounts to the sandbox") : 0;
+}
+
+void share_detach(pid_t daemon, uint32_t handle)
+{
+	(void)in_namespace(daemon, handle, NULL);
+}
