@@ -81,16 +81,15 @@ static void put(const char *type, const char *target, unsigned long flags, const
 /* The initramfs itself cannot be moved away from, only covered (switch_root(8) does the same). */
 static void leave_initramfs(void)
 {
-	static const char *const places[] = {
-		"root/proc", "root/sys", "root/dev", "root/run", "root/share", "root/tmp"
-	};
+	static const char *const places[] = { "newroot/proc", "newroot/sys",   "newroot/dev",
+					      "newroot/run",  "newroot/share", "newroot/tmp" };
 
 	must(chdir("/"), "enter", "/");
-	must(mkdir("root", 0755), "make", "/root");
-	must(mount("tmpfs", "root", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64k"), "mount", "the new root");
+	must(mkdir("newroot", 0755), "make", "/newroot");
+	must(mount("tmpfs", "newroot", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=64k"), "mount", "the new root");
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(places); i++)
 		must(mkdir(places[i], 0755), "make", places[i]);
-	must(chdir("root"), "enter", "the new root");
+	must(chdir("newroot"), "enter", "the new root");
 	must(mount(".", "/", NULL, MS_MOVE, NULL), "move", "the new root");
 	must(chroot("."), "chroot to", "the new root");
 	must(chdir("/"), "enter", "/");

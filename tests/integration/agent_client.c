@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "joey/wire.h"
 
@@ -381,12 +382,14 @@ static bool command_of_proc(const char *verb, char *rest)
 static void hello(void)
 {
 	char json[400], zeros[129];
+	struct timespec now;
 
+	clock_gettime(CLOCK_REALTIME, &now);
 	memset(zeros, '5', 128);
 	zeros[128] = '\0';
 	snprintf(json, sizeof(json),
-		 "{\"version\":1,\"time\":1,\"entropy\":\"%s\",\"hostname\":\"guest\",\"machineId\":\"%.32s\"}", zeros,
-		 zeros);
+		 "{\"version\":1,\"time\":%lld,\"entropy\":\"%s\",\"hostname\":\"guest\",\"machineId\":\"%.32s\"}",
+		 (long long)now.tv_sec * 1000000000 + now.tv_nsec, zeros, zeros);
 	request(JOEY_WIRE_HELLO, json, NULL);
 }
 
@@ -428,10 +431,25 @@ static void command(char *line)
 	}
 }
 
-static void start_agent(char **argv)
+/* "@CTL@" and "@IO@" of an argument become the numbers of the descriptors. */
+static char *expand(const char *arg, int c, int i)
+{
+	static const char *const marks[] = { "@CTL@", "@IO@" };
+	char *text = strdup(arg), *at, *new;
+
+	for (int k = 0; k < 2 && text; k++)
+		while (text && (at = strstr(text, marks[k]))) {
+			if (asprintf(&new, "%.*s%d%s", (int)(at - text), text, k ? i : c, at + strlen(marks[k])) < 0)
+				new = NULL;
+			free(text);
+			text = new;
+		}
+	return text;
+}
+
+static void start_agent(char **argv, int argc)
 {
 	int c[2], i[2];
-	char fds[32];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, c) < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, i) < 0)
@@ -440,16 +458,15 @@ static void start_agent(char **argv)
 	if (agent < 0)
 		exit(3);
 	if (agent == 0) {
-		char *args[16] = { argv[0], (char[]){ "--fds" }, fds };
-		int n = 3;
+		char **args = calloc((size_t)argc + 1, sizeof(*args));
 
 		(void)prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL, 0UL, 0UL, 0UL);
 		close(c[0]);
 		close(i[0]);
-		snprintf(fds, sizeof(fds), "%d,%d", c[1], i[1]);
-		for (argv++; *argv && n < 15; argv++)
-			args[n++] = *argv;
-		execv(args[0], args);
+		for (int k = 0; args && k < argc; k++)
+			args[k] = expand(argv[k], c[1], i[1]);
+		if (args)
+			execvp(args[0], args);
 		_exit(127);
 	}
 	close(c[1]);
@@ -465,7 +482,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	(void)signal(SIGPIPE, SIG_IGN);
-	start_agent(argv + 1);
+	start_agent(argv + 1, argc - 1);
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (*line)
