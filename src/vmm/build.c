@@ -18,7 +18,7 @@
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
-enum { TCG_LIMIT_MS = 30000, KVM_LIMIT_MS = 10000, SAVE_LIMIT_MS = 10000, TRIES = 2, TAIL = 2048, SETTLE_MS = 30 };
+enum { SAVE_LIMIT_MS = 10000, TRIES = 2, TAIL = 2048, SETTLE_MS = 30 };
 
 struct build {
 	const struct vmm_inputs *in;
@@ -226,7 +226,7 @@ static int try_build(const struct vmm_inputs *in, const struct vmm_image *facts,
 	l.share = share;
 	l.ram_fd = ram;
 	l.state_fd = state;
-	b.deadline = joey_now_ms() + (in->spec.accel == JOEY_ACCEL_KVM ? KVM_LIMIT_MS : TCG_LIMIT_MS);
+	b.deadline = joey_now_ms() + in->boot_limit_ms;
 	r = boot_and_save(&b, &l, err);
 	joey_wire_in_done(&b.frames);
 	free(b.qmp.buf);

@@ -15,7 +15,7 @@
 
 /* Into the root of every hierarchy: the holder outlives the container whose start has made it.  Best effort: where it
  * is refused the holder ends with that cgroup, and the next start makes a new template. */
-static void leave_cgroups(void)
+void vmm_leave_cgroups(void)
 {
 	DIR *dir = opendir("/sys/fs/cgroup");
 	const struct dirent *e;
@@ -82,6 +82,30 @@ static int keep_files(const struct vmm_image *image, int *report)
 	return joey_close_range(VMM_HOLDER_STATE + 2, ~0U);
 }
 
+/* ps(1) shall not show the command line of whatever joey it was cloned from.  proc_pid_stat(5): fields 48 and 49. */
+static void rename_self(void)
+{
+	static const char title[] = "joey: holds a template";
+	autofree char *text = NULL;
+	uintptr_t range[2] = { 0, 0 };
+	size_t len;
+	char *p;
+
+	(void)prctl(PR_SET_NAME, "joey-template");
+	if (joey_read_file_at(AT_FDCWD, "/proc/self/stat", 0, VMM_TEXT_MAX, &text, &len) < 0)
+		return;
+	p = strrchr(text, ')');
+	for (int field = 2; p && field < 49; field++) {
+		p = strchr(p + 1, ' ');
+		if (p && field >= 47)
+			range[field - 47] = (uintptr_t)strtoull(p + 1, NULL, 10);
+	}
+	if (range[0] && range[1] > range[0] + sizeof(title)) {
+		memset((void *)range[0], 0, range[1] - range[0]);
+		memcpy((void *)range[0], title, sizeof(title));
+	}
+}
+
 struct report {
 	int errnum;
 	pid_t pid;
@@ -96,9 +120,9 @@ static void __attribute__((noreturn)) hold(const struct vmm_image *image, int ou
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	(void)setsid();
-	(void)prctl(PR_SET_NAME, "joey-template");
 	(void)prctl(PR_SET_PDEATHSIG, 0);
-	leave_cgroups();
+	rename_self();
+	vmm_leave_cgroups();
 	r = keep_files(image, &out);
 	if (r == 0)
 		r = leave_mounts();

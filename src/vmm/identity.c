@@ -16,7 +16,7 @@
 #include "joey/blake2b.h"
 #include "vmm/vmm-internal.h"
 
-enum { FORMAT = 1, MEMORY_MIN = 64 << 20, VCPUS_MAX = 256 };
+enum { FORMAT = 1, MEMORY_MIN = 64 << 20, VCPUS_MAX = 256, TCG_LIMIT_MS = 30000, KVM_LIMIT_MS = 10000 };
 
 #ifdef __aarch64__
 #define QEMU_NAME "qemu-system-aarch64"
@@ -205,6 +205,7 @@ int vmm_inputs_open(const struct joey_vmm_spec *spec, struct vmm_inputs *ret, st
 		in.spec.trust = "host";
 	if (strlen(in.spec.trust) > VMM_TEXT_MAX)
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "the name of the trust domain is too long");
+	in.boot_limit_ms = spec->accel == JOEY_ACCEL_KVM ? KVM_LIMIT_MS : TCG_LIMIT_MS;
 	in.tun = faccessat(AT_FDCWD, "/dev/net/tun", R_OK | W_OK, AT_EACCESS) == 0;
 	r = check_size(&in.spec, err);
 	if (r == 0)

@@ -352,6 +352,8 @@ void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e)
 	reset_signals();
 	if (die_with_parent(&j) < 0)
 		return;
+	if (s->no_cgroup)
+		vmm_leave_cgroups();
 	(void)setsid();
 	(void)umask(0);
 	(void)sethostname("sandbox", strlen("sandbox"));

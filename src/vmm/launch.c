@@ -79,6 +79,7 @@ int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err
 	struct vmm_spawn s = { .in = l->machine.in, .share = l->share, .cgroup_fd = l->cgroup_fd, .status = -EBADF };
 	int r;
 
+	s.no_cgroup = l->machine.mode == VMM_BUILD;
 	for (int i = 0; i < VMM_FD_END; i++)
 		theirs[i] = -EBADF;
 	r = make_channels(&vm, theirs, err);

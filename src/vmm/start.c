@@ -49,6 +49,18 @@ static int restore(const struct vmm_image *image, struct vmm_launch *l, struct j
 	return r;
 }
 
+/* A template that did not come up under KVM has changed the verdict: then the machine will not come up cold either. */
+static bool refuted(const struct vmm_inputs *in)
+{
+	autoclose int cache = -EBADF;
+
+	if (in->spec.accel != JOEY_ACCEL_KVM)
+		return false;
+	cache = vmm_cache_open();
+	return joey_vmm_accel(cache, NULL) != JOEY_ACCEL_KVM;
+}
+
+/* -EAGAIN, without a text: KVM turned out not to be usable. */
 static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in, struct joey_vmm *ret,
 		 struct joey_err *err)
 {
@@ -75,11 +87,9 @@ static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in,
 	vmm_image_done(&image);
 	if (r == 0)
 		return 0;
-	/* Under KVM a guest that does not come up will not come up cold either. */
-	if (in->spec.accel == JOEY_ACCEL_KVM && r == -ETIMEDOUT) {
-		*err = why;
-		why = (struct joey_err)JOEY_ERR_INIT;
-		return r;
+	if (refuted(in)) {
+		joey_warn("sandbox: falling back to emulation: %s", joey_err_text(&why));
+		return -EAGAIN;
 	}
 	joey_warn("sandbox: starting without a template: %s", joey_err_text(&why));
 	return boot_cold(in, &l, ret, err);
@@ -89,28 +99,17 @@ int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, stru
 {
 	struct vmm_inputs in = VMM_INPUTS_INIT;
 	struct joey_vmm_spec spec = *args->spec;
-	autoerr struct joey_err kvm = JOEY_ERR_INIT;
 	int r = vmm_inputs_open(&spec, &in, err);
 
-	if (r < 0)
+	if (r == 0)
+		r = start(args, &in, ret, err);
+	vmm_inputs_done(&in);
+	if (r != -EAGAIN || spec.accel != JOEY_ACCEL_KVM)
 		return r;
-	if (spec.accel == JOEY_ACCEL_KVM) {
-		r = start(args, &in, ret, &kvm);
-		if (r != -ETIMEDOUT) {
-			if (r < 0)
-				*err = kvm;
-			kvm = (struct joey_err)JOEY_ERR_INIT;
-			vmm_inputs_done(&in);
-			return r;
-		}
-		joey_warn("sandbox: falling back to emulation: %s", joey_err_text(&kvm));
-		vmm_inputs_done(&in);
-		spec.accel = JOEY_ACCEL_TCG;
-		r = vmm_inputs_open(&spec, &in, err);
-		if (r < 0)
-			return r;
-	}
-	r = start(args, &in, ret, err);
+	spec.accel = JOEY_ACCEL_TCG;
+	r = vmm_inputs_open(&spec, &in, err);
+	if (r == 0)
+		r = start(args, &in, ret, err);
 	vmm_inputs_done(&in);
 	return r;
 }

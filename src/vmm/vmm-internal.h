@@ -16,7 +16,8 @@ struct vmm_inputs {
 	struct joey_vmm_spec spec; /* hypervisor and trust are never NULL; memory is whole MiB */
 	char *hypervisor;          /* owns spec.hypervisor */
 	int hypervisor_fd, kernel_fd, initramfs_fd;
-	bool tun; /* /dev/net/tun is there: the network device always has a peer */
+	unsigned boot_limit_ms; /* for one try to make a template */
+	bool tun;               /* /dev/net/tun is there: the network device always has a peer */
 	char key[VMM_KEY_LEN + 1];
 };
 #define VMM_INPUTS_INIT                                                              \
@@ -94,7 +95,8 @@ struct vmm_spawn {
 	int fds[VMM_FD_END]; /* -EBADF: not open */
 	int share;           /* detached mount; -EBADF: none */
 	int cgroup_fd;
-	int status; /* the child's own: where it says what went wrong */
+	bool no_cgroup; /* leaves the caller's */
+	int status;     /* the child's own: where it says what went wrong */
 };
 int vmm_spawn(struct vmm_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct joey_err *err);
 
@@ -171,6 +173,8 @@ enum { VMM_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 /* A process that does nothing but keep the image's two memory files. */
 int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *ret_start, struct joey_err *err);
+/* This process, to the root of every cgroup hierarchy. */
+void vmm_leave_cgroups(void);
 enum { VMM_HOLDER_RAM = 3, VMM_HOLDER_STATE = 4 };
 
 /* ---- record.c: /run/joey-cache/templates/KEY

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -38,6 +38,16 @@ static double now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+/* Of children that were waited for. */
+static double cpu_ms(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_CHILDREN, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3;
 }
 
 static void sink(void *arg, enum joey_log_level level, const char *text)
@@ -145,7 +155,7 @@ static int verb_start(const struct joey_vmm_spec *spec)
 	for (unsigned i = 0; i < times; i++) {
 		struct joey_vmm vm = JOEY_VMM_INIT;
 		struct joey_err err = JOEY_ERR_INIT;
-		double t0 = now_ms(), t1, t2;
+		double t0 = now_ms(), t1, t2, cpu = cpu_ms();
 		char answer[65536];
 		bool ok;
 
@@ -153,8 +163,6 @@ static int verb_start(const struct joey_vmm_spec *spec)
 		t1 = now_ms();
 		ok = ask(&vm, "hello\n", "ok hello\n", answer, sizeof(answer));
 		t2 = now_ms();
-		printf("start %.1f answer %.1f restored %d %s\n", t1 - t0, t2 - t0, vm.restored, ok ? "" : "NO ANSWER");
-		fflush(stdout);
 		if (joey_vmm_monitor(&vm, &err) < 0) {
 			printf("monitor: %s\n", joey_err_text(&err));
 			bad = 1;
@@ -162,6 +170,9 @@ static int verb_start(const struct joey_vmm_spec *spec)
 		joey_err_clear(&err);
 		bad |= !ok;
 		joey_vmm_end(&vm);
+		printf("start %.1f answer %.1f cpu %.1f restored %d %s\n", t1 - t0, t2 - t0, cpu_ms() - cpu,
+		       vm.restored, ok ? "" : "NO ANSWER");
+		fflush(stdout);
 	}
 	return bad;
 }
