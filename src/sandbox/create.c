@@ -20,6 +20,9 @@ enum { LISTEN_BACKLOG = 64 };
 #define LEAST_MEMORY   ((uint64_t)256 << 20)
 #define MOST_MEMORY    ((uint64_t)1 << 40)
 
+/* The guest enforces the container's limits; what is in its cgroup on the host are proxies. */
+static const struct joey_resources no_limits;
+
 /* ---- what a sandbox cannot do ------------------------------------------------------------------------------------ */
 
 static int refuse(struct joey_err *err, const char *what)
@@ -144,7 +147,7 @@ static int make_cgroup(struct vm_place *p, const struct vm_start *how, struct jo
 		return joey_err_sys(err, ENOMEM, "name the cgroup of sandbox %s", p->id);
 	r = joey_cgroup_new(JOEY_CGROUP_CGROUPFS, path, name, how->rootless, ret, err);
 	if (r == 0)
-		r = joey_cgroup_create(*ret, NULL, err);
+		r = joey_cgroup_create(*ret, &no_limits, err);
 	if (r < 0)
 		return r;
 	joey_cgroup_get_record(*ret, &rec);
@@ -335,6 +338,7 @@ static int create(struct create *k, struct joey_err *err)
 		.driver = a->cgroup_driver,
 		.path = a->config->cgroups_path,
 		.annotations = &a->config->annotations,
+		.resources = &no_limits,
 		.rootless = a->rootless,
 		.save = a->save,
 		.arg = a->arg,
@@ -364,6 +368,8 @@ static int create(struct create *k, struct joey_err *err)
 		r = a->runtime_hooks(a->arg, err);
 	if (r == 0)
 		r = ask_guest(k, err);
+	if (r == 0 && a->config->rootfs_readonly)
+		r = share_seal(k->place.pid, k->data.handle, err);
 	if (r == 0 && a->pidfd_sock >= 0)
 		r = joey_send_one_fd(a->pidfd_sock, "standard", k->proxy.pidfd, err);
 	if (r == 0)

@@ -190,7 +190,8 @@ int guest_take_ctl(struct daemon *d)
 
 /* ---- io -------------------------------------------------------------------------------------------------------- */
 
-static int take_stream(struct daemon *d, const struct joey_frame *f)
+/* A proxy knows of one process, whose number is 0. */
+static int take_stream(struct daemon *d, struct joey_frame *f)
 {
 	struct daemon_proc *p = daemon_proc_find(d, f->id);
 
@@ -208,6 +209,7 @@ static int take_stream(struct daemon *d, const struct joey_frame *f)
 		return 0;
 	}
 	/* The bound is more than the proxy has granted. */
+	f->id = 0;
 	return joey_wire_put_frame(&p->out, f) < 0 ? broke_rules(d) : 0;
 }
 

@@ -124,6 +124,8 @@ struct vm_sources {
 int share_open(const struct joey_create *args, struct vm_sources *ret, struct joey_err *err);
 /* Puts them at /share/<handle>/<name> of the sandbox process's mount namespace. */
 int share_attach(pid_t daemon, uint32_t handle, struct vm_sources *s, struct joey_err *err);
+/* The root becomes read-only on the host, too. */
+int share_seal(pid_t daemon, uint32_t handle, struct joey_err *err);
 void share_detach(pid_t daemon, uint32_t handle);
 void share_done(struct vm_sources *s);
 

@@ -4,8 +4,9 @@
  * host's mount table, and all of it is gone with that process and QEMU:
  *
  *    /        tmpfs, nothing else in it
- *    /share   a tiny tmpfs, read-only: the root of the guest's 9p share; sources are mounted on its directories
- *    /rw      the same tmpfs, writable: where joey makes the mount points
+ *    /share   a tiny tmpfs, read-only: the root of the guest's 9p share; sources are mounted on its directories, and as
+ * it is a shared mount (and QEMU's copy of it a slave), QEMU sees them come and go /rw      the same tmpfs, writable:
+ * where joey makes the mount points
  *
  * Sources are opened on the host as detached mounts by the same code that opens them for a normal container, and what
  * is read-only is made so here, not in the guest (security.md V1).  joey itself attaches them, in a child that joins
@@ -56,7 +57,7 @@ static int attach(int mount, int dir, const char *name, struct joey_err *err)
 
 static int fill_root(int root, int *ret_share_fd, struct joey_err *err)
 {
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_SHARED };
 	autoclose int rw = -EBADF, share = -EBADF;
 	int r = make_tmpfs("1m", &rw, err);
 
@@ -133,7 +134,8 @@ static int open_rootfs(const struct joey_create *args, int *ret, struct joey_err
 	if (fd < 0)
 		return joey_err_sys(err, fd, "open rootfs %s", args->rootfs);
 	*ret = fd;
-	return harden(fd, args->config->rootfs_readonly ? MOUNT_ATTR_RDONLY : 0, true, err);
+	/* A read-only root is sealed when the guest has made the mount points: share_seal(). */
+	return harden(fd, 0, false, err);
 }
 
 static bool is_bind(const struct joey_mount *m)
@@ -232,9 +234,11 @@ static int attach_all(uint32_t handle, const struct vm_sources *s)
 }
 
 /* Names are ours: "rootfs", or "m" and a number below SOURCES_MAX. */
-static void detach_all(uint32_t handle)
+static int detach_all(uint32_t handle, const struct vm_sources *unused)
 {
 	char path[48];
+
+	(void)unused;
 
 	for (int i = -1; i < SOURCES_MAX; i++) {
 		char name[16];
@@ -243,15 +247,37 @@ static void detach_all(uint32_t handle)
 		snprintf(path, sizeof(path), "/share/%u/%s", handle, name);
 		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 			continue;
+		while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) /* share_seal() */
+			;
 		snprintf(path, sizeof(path), "/rw/%u/%s", handle, name);
 		if (unlink(path) < 0)
 			(void)rmdir(path);
 	}
 	snprintf(path, sizeof(path), "/rw/%u", handle);
 	(void)rmdir(path);
+	return 0;
 }
 
-static int in_namespace(pid_t daemon, uint32_t handle, const struct vm_sources *s)
+/* From now on the host refuses to write to the container's root, whatever the guest thinks of it.  A new mount over the
+ * old one, for that goes on to QEMU's mount namespace; a changed flag would not. */
+static int seal(uint32_t handle, const struct vm_sources *unused)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	autoclose int fd = -EBADF;
+	char path[48];
+	int r;
+
+	(void)unused;
+	snprintf(path, sizeof(path), "/share/%u/rootfs", handle);
+	fd = joey_sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (fd < 0)
+		return fd;
+	r = joey_sys_mount_setattr(fd, "", AT_EMPTY_PATH, &ro);
+	return r < 0 ? r : joey_sys_move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+static int in_namespace(pid_t daemon, int (*what)(uint32_t handle, const struct vm_sources *s), uint32_t handle,
+			const struct vm_sources *s)
 {
 	autoclose int pidfd = joey_sys_pidfd_open(daemon, 0);
 	int wstatus = 0, r;
@@ -266,9 +292,7 @@ static int in_namespace(pid_t daemon, uint32_t handle, const struct vm_sources *
 		(void)prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL, 0UL, 0UL, 0UL);
 		if (setns(pidfd, CLONE_NEWNS) < 0)
 			_exit(errno & 0xff);
-		if (!s)
-			detach_all(handle);
-		_exit(s ? -attach_all(handle, s) & 0xff : 0);
+		_exit(-what(handle, s) & 0xff);
 	}
 	r = joey_wait_pid(pid, &wstatus);
 	if (r < 0)
@@ -278,12 +302,19 @@ static int in_namespace(pid_t daemon, uint32_t handle, const struct vm_sources *
 
 int share_attach(pid_t daemon, uint32_t handle, struct vm_sources *s, struct joey_err *err)
 {
-	int r = in_namespace(daemon, handle, s);
+	int r = in_namespace(daemon, attach_all, handle, s);
 
 	return r < 0 ? joey_err_sys(err, r, "show rootfs and mounts to the sandbox") : 0;
 }
 
 void share_detach(pid_t daemon, uint32_t handle)
 {
-	(void)in_namespace(daemon, handle, NULL);
+	(void)in_namespace(daemon, detach_all, handle, NULL);
+}
+
+int share_seal(pid_t daemon, uint32_t handle, struct joey_err *err)
+{
+	int r = in_namespace(daemon, seal, handle, NULL);
+
+	return r < 0 ? joey_err_sys(err, r, "make the root of the container read-only") : 0;
 }
