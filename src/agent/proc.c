@@ -274,7 +274,7 @@ static void send_signal(struct agent_proc *p, int sig)
 static void watch_begin(struct agent *a, struct agent_proc *p)
 {
 	char path[300];
-	const struct joey_cgroup_record rec = { .driver = JOEY_CGROUP_CGROUPFS, .path = path };
+	const struct joey_cgroup_record rec = { .driver = JOEY_CGROUP_CGROUPFS, .path = path, .created = true };
 	autocgroup struct joey_cgroup *cg = NULL;
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 
@@ -318,8 +318,14 @@ static void over(struct agent *a, struct agent_proc *p)
 		agent_proc_remove(a, p);
 }
 
-/* True when p is gone. */
-static bool try_exit(struct agent *a, struct agent_proc *p)
+static void tell_oom(struct agent *a, struct agent_proc *p)
+{
+	if (p->oom_owed && joey_wire_put_u32(&a->ctl.out, JOEY_WIRE_EVENT, 0, p->handle, JOEY_EVENT_OOM) == 0)
+		p->oom_owed = false;
+}
+
+/* p may be gone afterwards. */
+static void try_exit(struct agent *a, struct agent_proc *p)
 {
 	uint32_t before = p->relay.s[1].credit + p->relay.s[2].credit;
 	uint64_t now = joey_now_ms();
@@ -328,21 +334,23 @@ static bool try_exit(struct agent *a, struct agent_proc *p)
 	drained = joey_relay_drained(&p->relay, &a->io.out);
 	if (p->relay.s[1].credit + p->relay.s[2].credit != before)
 		p->progress_at = now;
+	/* The kernel says so a little later than it kills. */
+	if (p->watch.take && (p->watch.take(&p->watch) & JOEY_EVENT_OOM))
+		p->oom_owed = true;
 	if (!drained && now < p->progress_at + AGENT_STALLED_MS && now < p->dead_at + AGENT_DRAIN_MS)
-		return false;
+		return;
 	if (joey_wire_put_u32(&a->io.out, JOEY_WIRE_EXIT, 0, p->handle, (uint32_t)p->wstatus) < 0)
-		return false;
+		return;
+	tell_oom(a, p);
 	over(a, p);
-	return true;
 }
 
 void agent_proc_turn(struct agent *a, struct agent_proc *p)
 {
-	if (p->oom_owed && joey_wire_put_u32(&a->ctl.out, JOEY_WIRE_EVENT, 0, p->handle, JOEY_EVENT_OOM) == 0)
-		p->oom_owed = false;
+	tell_oom(a, p);
 	agent_proc_terminal(a, p);
 	if (p->state == AGENT_DEAD)
-		(void)try_exit(a, p);
+		try_exit(a, p);
 }
 
 void agent_container_gone(struct agent *a, uint32_t handle)

@@ -6,6 +6,7 @@
  *
  *   hello                              the greeting
  *   req TYPE JSON [FILE]               a request by number or name, FILE as BLOBs before it; prints the reply
+ *   async TYPE JSON [FILE]             the same, without waiting for the reply
  *   send P TEXT | feed P FILE | eof P STREAM | signal P N | resize P ROWS COLS
  *   hold P STREAM | let P STREAM       withholds credit, and what came; gives it back
  *   exit P                             waits for EXIT: "exit N" or "signal N"
@@ -152,7 +153,9 @@ static void take_ctl(const struct joey_frame *f)
 			snprintf(reply, sizeof(reply), "ok %.*s", (int)n, n ? (const char *)data : "");
 		replied = f->id;
 		joey_err_clear(&err);
-	} else if (f->type != JOEY_WIRE_LOG)
+	} else if (f->type == JOEY_WIRE_LOG)
+		fprintf(stderr, "log %u: %.*s\n", f->id, (int)f->len, (const char *)f->data);
+	else
 		broken("unexpected frame on ctl");
 }
 
@@ -251,7 +254,7 @@ static unsigned type_of(const char *name)
 	return (unsigned)atoi(name);
 }
 
-static void request(unsigned type, const char *json, const char *file)
+static void request(unsigned type, const char *json, const char *file, bool wait)
 {
 	char *blob = NULL;
 	size_t n = 0;
@@ -266,6 +269,8 @@ static void request(unsigned type, const char *json, const char *file)
 	free(blob);
 	if (joey_wire_put(&ctl_out, type, 0, requests, json, strlen(json)) < 0)
 		printf("not a request\n");
+	else if (!wait)
+		printf("asked\n");
 	else
 		say(wait_for(have_reply, NULL), reply);
 }
@@ -390,7 +395,7 @@ static void hello(void)
 	snprintf(json, sizeof(json),
 		 "{\"version\":1,\"time\":%lld,\"entropy\":\"%s\",\"hostname\":\"guest\",\"machineId\":\"%.32s\"}",
 		 (long long)now.tv_sec * 1000000000 + now.tv_nsec, zeros, zeros);
-	request(JOEY_WIRE_HELLO, json, NULL);
+	request(JOEY_WIRE_HELLO, json, NULL, true);
 }
 
 static void command(char *line)
@@ -402,7 +407,7 @@ static void command(char *line)
 		*rest++ = '\0';
 	if (strcmp(line, "hello") == 0) {
 		hello();
-	} else if (strcmp(line, "req") == 0) {
+	} else if (strcmp(line, "req") == 0 || strcmp(line, "async") == 0) {
 		char *file;
 
 		json = rest + strcspn(rest, " ");
@@ -413,7 +418,7 @@ static void command(char *line)
 			file[1] = '\0';
 			file += 2;
 		}
-		request(type_of(rest), json, file);
+		request(type_of(rest), json, file, line[0] == 'r');
 	} else if (strcmp(line, "raw") == 0) {
 		json = rest + strcspn(rest, " ");
 		if (*json)
