@@ -177,6 +177,19 @@ static int verb_start(const struct joey_vmm_spec *spec)
 	return bad;
 }
 
+/* Nothing is read ahead: poll(2) must see the next line. */
+static bool read_line(char *line, size_t size)
+{
+	size_t n = 0;
+
+	while (n + 1 < size && read(0, line + n, 1) == 1)
+		if (line[n++] == '\n') {
+			line[n] = '\0';
+			return true;
+		}
+	return false;
+}
+
 static int verb_hold(const struct joey_vmm_spec *spec)
 {
 	struct joey_vmm vm = JOEY_VMM_INIT;
@@ -197,7 +210,7 @@ static int verb_hold(const struct joey_vmm_spec *spec)
 		}
 		if (!p[0].revents)
 			continue;
-		if (!fgets(line, sizeof(line), stdin))
+		if (!read_line(line, sizeof(line)))
 			break;
 		if (strcmp(line, "stop\n") == 0 || strcmp(line, "cont\n") == 0) {
 			bool stop = line[0] == 's';
