@@ -25,17 +25,6 @@ dir=$CACHE/guest-$hash
 # info MODULE FIELD: of the strings that say what a module needs.
 info() { tr '\0' '\n' <"$1" | sed -n "s/^$2=//p"; }
 
-# unsign MODULE: cut its signature off, whose check takes the guest longer than all the rest of loading. That the package is
-# Debian's, apt has checked. Behind the signature: its length in 4 bytes, and a marker of 28.
-unsign() {
-	local size length
-	[ "$(tail -c 28 "$1")" = "~Module signature appended~" ] || return 0
-	size=$(stat -c %s "$1")
-	length=$(od -An -v -t u4 -j $((size - 32)) -N 4 --endian=big "$1" | tr -d ' ')
-	[ "$length" -lt $((size - 40)) ] || die "$1: its signature is longer than the module"
-	truncate -s $((size - 40 - length)) "$1"
-}
-
 # add NAME: the module, after what it depends on, to $to and its `order`.
 declare -A seen
 add() {
@@ -53,7 +42,6 @@ add() {
 		# What is not found is built in, or an alias of a module that debian.list names first.
 		add "$dep" || :
 	done
-	unsign "$to/modules/$name.ko"
 	echo "$name.ko" >>"$to/modules/order"
 }
 

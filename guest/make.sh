@@ -19,7 +19,9 @@ rm -rf "$tmp"
 mkdir -p "$tmp"
 trap 'rm -rf "$tmp"' EXIT
 cp "$from/vmlinux" "$from/config" "$tmp/"
-"$here/initramfs.sh" "$agent" "$tmp/initramfs.cpio" ${modules:+"$modules"}
+# Symbols would only be copied into each guest's memory. Another architecture's program stays as it is.
+strip -s -o "$tmp/init" "$agent" 2>/dev/null || cp "$agent" "$tmp/init"
+"$here/initramfs.sh" "$tmp/init" "$tmp/initramfs.cpio" ${modules:+"$modules"}
 {
 	cat "$from/meta"
 	(cd "$tmp" && sha256sum vmlinux initramfs.cpio) | sed -E 's/^([0-9a-f]+)  (.*)/\2=sha256:\1/'
