@@ -70,6 +70,7 @@ struct joey_exec_opts {
 	const char *cgroup;
 	unsigned preserve_fds;
 	bool detach, ignore_paused;
+	bool no_labels; /* those of the LSM are of another kernel (a guest's agent) */
 	/* command line form */
 	char *const *args;
 	size_t n_args;

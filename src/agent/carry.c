@@ -98,6 +98,7 @@ static int do_exec(struct carry *c, struct joey_err *err)
 		.cgroup = c->j->cgroup,
 		.detach = true,
 		.ignore_paused = c->j->ignore_paused,
+		.no_labels = true,
 	};
 	int exit_code, r;
 

@@ -63,7 +63,7 @@ said() {
 }
 populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 
-@test "[agent] create, start, streams, exit, drop" {
+@test "create, start, streams, exit, drop" {
 	sh_of 1 'echo out; echo err >&2; read x; echo "got $x"; exit 7'
 	agent <<-EOF
 		hello
@@ -87,7 +87,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	[ -z "$(ls "$T/joey")" ]
 }
 
-@test "[agent] nothing but HELLO comes first; HELLO comes once, with the right version" {
+@test "nothing but HELLO comes first; HELLO comes once, with the right version" {
 	agent <<-EOF
 		req hello {"version":2}
 		req hello {"version":1,"time":1,"entropy":"00","hostname":"h","machineId":"x"}
@@ -105,7 +105,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	grep -q 'the host broke the protocol' "$T/stderr"
 }
 
-@test "[agent] run, exec, its exit and signals, one stream each" {
+@test "run, exec, its exit and signals, one stream each" {
 	sh_of 1 'trap "exit 9" TERM; echo up; while :; do sleep 0.05; done'
 	exec_file 10 'echo one; read a; echo "got $a"; exit 5'
 	exec_file 11 'echo two; sleep 100'
@@ -134,7 +134,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 		'error other *' sent 'exit 9' one 'got abc'
 }
 
-@test "[agent] a program that is missing is exec's error, and no EXIT" {
+@test "a program that is missing is exec's error, and no EXIT" {
 	sh_of 1 'echo up; sleep 100'
 	echo '{"args":["/no/such"],"cwd":"/"}' >"$T/p10.json"
 	agent <<-EOF
@@ -158,7 +158,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' 'error *no such file or directory' 'ok ' yes
 }
 
-@test "[agent] a terminal: size, resize, input, hang-up" {
+@test "a terminal: size, resize, input, hang-up" {
 	sh_of 1 'trap "exit 4" HUP; stty size; read x; echo "[$x]"; stty size; while :; do sleep 0.05; done'
 	conf 1 '.process.terminal=true'
 	jq -nc '{terminal:true,args:["sh","-c","tty; stty size; exit 3"],cwd:"/",env:["PATH=/bin"]}' >"$T/p10.json"
@@ -180,7 +180,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' 'ok ' yes sent sent yes yes 'ok ' 'exit 3' yes yes sent 'exit 4'
 }
 
-@test "[agent] megabytes in and out, whole and in order" {
+@test "megabytes in and out, whole and in order" {
 	local sum=0
 	head -c 3000000 /dev/urandom >"$T/big"
 	sh_of 1 'cat; cat /data >&2'
@@ -200,7 +200,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	[ -n "${a[7]}" ] && [ "${a[7]}" = "${a[8]}" ]
 }
 
-@test "[agent] a reader that stands still stops its own stream only" {
+@test "a reader that stands still stops its own stream only" {
 	sh_of 1 'head -c 1000000 /dev/zero; echo done >&2; sleep 100'
 	exec_file 10 'head -c 2000000 /dev/zero; exit 2'
 	agent <<-EOF
@@ -222,7 +222,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' hold 'ok ' paused 65536 'ok ' 'exit 2' 2000000 65536 let yes 1000000 'ok ' 'signal 9'
 }
 
-@test "[agent] output that nobody takes delays EXIT, not for ever" {
+@test "output that nobody takes delays EXIT, not for ever" {
 	sh_of 1 'head -c 100000 /dev/zero; exit 6'
 	agent <<-EOF
 		hello
@@ -235,7 +235,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' hold 'ok ' paused 65536 'exit 6'
 }
 
-@test "[agent] a reader that is gone: the writer gets its SIGPIPE" {
+@test "a reader that is gone: the writer gets its SIGPIPE" {
 	sh_of 1 'yes; sleep 100'
 	exec_file 10 'cat /dev/zero'
 	agent <<-EOF
@@ -249,7 +249,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' 'ok ' 'ok ' sent 'signal 13' yes
 }
 
-@test "[agent] frames before the request: kept for it" {
+@test "frames before the request: kept for it" {
 	sh_of 1 'cat; exit 8'
 	agent <<-EOF
 		hello
@@ -267,7 +267,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	[ "${a[-1]}" = yes ]
 }
 
-@test "[agent] pause, resume, pids, stats, update" {
+@test "pause, resume, pids, stats, update" {
 	sh_of 1 'echo up; sleep 100'
 	exec_file 10 'true'
 	echo '{}' >"$T/r.json"
@@ -291,7 +291,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' 'ok ' 'ok ' 'ok ' 'ok *' 'ok {"type":"stats"*' 'ok ' 'error state *' 'ok ' 'ok ' 'exit 0' 'ok ' 'error *' 'ok ' 'signal 9'
 }
 
-@test "[agent] an OOM kill is an event" {
+@test "an OOM kill is an event" {
 	require_controller memory
 	sh_of 1 'x=; while :; do x="$x xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"; x=$x$x; done'
 	conf 1 '.linux.resources.memory={limit:10000000,swap:10000000}'
@@ -304,7 +304,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' 'ok ' event 'signal 9'
 }
 
-@test "[agent] bind mounts by number, host namespaces and hooks left out" {
+@test "bind mounts by number, host namespaces and hooks left out" {
 	sh_of 1 'cat /mnt/f /mnt2; touch /mnt/x; hostname; ls -l /proc/self/ns/net'
 	mkdir "$T/share/1/m6"
 	echo six >"$T/share/1/m6/f"
@@ -327,7 +327,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' 'ok ' 'exit 0' six seven ctr "*net:?$(readlink /proc/self/ns/net | tr -dc 0-9)?" '' yes 'ok '
 }
 
-@test "[agent] a namespace of the host's users cannot be joined" {
+@test "a namespace of the host's users cannot be joined" {
 	conf 1 '.linux.namespaces+=[{"type":"user","path":"/proc/self/ns/user"}]'
 	agent <<-EOF
 		hello
@@ -337,7 +337,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' 'error unsupported *cannot join a user namespace*' yes
 }
 
-@test "[agent] drop ends everything, also what is being made" {
+@test "drop ends everything, also what is being made" {
 	sh_of 1 'sleep 100 & sleep 100'
 	exec_file 10 'sleep 100'
 	container 2
@@ -361,7 +361,7 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	! populated
 }
 
-@test "[agent] malformed input is refused in words, or ends the agent; it never crashes" {
+@test "malformed input is refused in words, or ends the agent; it never crashes" {
 	agent <<-EOF
 		hello
 		req create {"c":1,"id":"../x"} $T/c1.json
