@@ -4,8 +4,8 @@
 
 boot.py DIRECTORY                 the guest's console on this terminal (C-a x ends it)
 boot.py --print DIRECTORY         only the command line, one argument a line
-boot.py --boots N DIRECTORY       N cold boots, each until the agent says on ctl that it is ready: times, and failure when one
-                                  hangs
+boot.py --boots N DIRECTORY       N cold boots, each until the agent says on ctl that it is ready: times, and
+                                  failure when one hangs
 boot.py --report DIRECTORY        boot guest/test-agent, print what it says about the kernel
 DIRECTORY has vmlinux, initramfs.cpio and meta. guest/README.md says why the options are what they are.
 """
@@ -52,8 +52,8 @@ def read_meta(directory):
 
 
 def command_line(meta, extra):
-    words = ["console=ttyS0", "reboot=t", "panic=-1", "tsc=reliable", "random.trust_cpu=on", "rcupdate.rcu_expedited=1",
-             "8250.nr_uarts=1", "dummy.numdummies=0", "quiet"]
+    words = ["console=ttyS0", "reboot=t", "panic=-1", "tsc=reliable", "no_timer_check", "random.trust_cpu=on",
+             "rcupdate.rcu_expedited=1", "8250.nr_uarts=1", "dummy.numdummies=0", "quiet"]
     if meta["acpi"] == "on":
         words += ["nowatchdog", "lsm=landlock,yama", "cryptomgr.notests", "transparent_hugepage=madvise",
                   "oops=panic"]
@@ -85,6 +85,10 @@ def qemu(args, meta, ctl=None, io=None, console=None, share=None):
     return argv + ["-chardev", console or "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console"]
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 # What every agent says first: a LOG frame of include/joey/wire.h.
 READY = b"\5\0\0\0\x84\0\0\0\0\0\0\0ready"
 
@@ -99,7 +103,8 @@ class Boot:
         self.io, io = socket.socketpair()
         argv = qemu(args, meta, ctl.fileno(), io.fileno(), f"file,id=console,path=/dev/fd/{fd},append=on", share)
         self.start = time.monotonic()
-        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=(ctl.fileno(), io.fileno(), fd))
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=(ctl.fileno(), io.fileno(), fd),
+                                        preexec_fn=die_with_parent)
         ctl.close()
         io.close()
 
@@ -162,7 +167,8 @@ def report(args, meta, share):
     boot = Boot(args, meta, share)
     answer = boot.ask(b"report\n", b"\n\n", args.deadline)
     boot.end()
-    print(answer.removeprefix(READY).decode(errors="replace").strip() if answer else f"no answer; the console's end:\n{boot.tail()}")
+    said = answer.removeprefix(READY).decode(errors="replace").strip() if answer else None
+    print(said or f"no answer; the console's end:\n{boot.tail()}")
     return 0 if answer else 1
 
 

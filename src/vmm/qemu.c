@@ -97,9 +97,9 @@ static const struct row rows[] = {
 #ifdef __aarch64__
 #define APPEND "console=ttyAMA0 panic=-1 random.trust_cpu=on rcupdate.rcu_expedited=1 dummy.numdummies=0 quiet"
 #else
-#define APPEND                                                                                                       \
-	"console=ttyS0 reboot=t panic=-1 tsc=reliable random.trust_cpu=on rcupdate.rcu_expedited=1 8250.nr_uarts=1 " \
-	"dummy.numdummies=0 quiet"
+#define APPEND                                                                                                      \
+	"console=ttyS0 reboot=t panic=-1 tsc=reliable no_timer_check random.trust_cpu=on rcupdate.rcu_expedited=1 " \
+	"8250.nr_uarts=1 dummy.numdummies=0 quiet"
 #endif
 #define APPEND_DEBIAN " nowatchdog lsm=landlock,yama cryptomgr.notests transparent_hugepage=madvise oops=panic"
 
