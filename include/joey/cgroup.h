@@ -58,7 +58,8 @@ void joey_cgroup_get_record(const struct joey_cgroup *cg, struct joey_cgroup_rec
 /* Can this driver be used at all?  Says in words why not; asks nobody. */
 int joey_cgroup_driver_check(enum joey_cgroup_driver driver, struct joey_err *err);
 
-/* Annotations that are for the driver (org.systemd.property.*), checked and kept for create. */
+/* Annotations on the cgroup (org.systemd.property.*, run.oci.systemd.subgroup, run.oci.delegate-cgroup), checked and
+ * kept for create; the path may become another one. */
 int joey_cgroup_annotate(struct joey_cgroup *cg, const struct joey_pairs *annotations, struct joey_err *err);
 
 /* mkdir of all levels, controllers that res needs (and others if possible) enabled on the way.  An absent
@@ -71,6 +72,10 @@ int joey_cgroup_fd(const struct joey_cgroup *cg);
 
 /* Adds a process by writing cgroup.procs: only where CLONE_INTO_CGROUP was not possible. */
 int joey_cgroup_add(struct joey_cgroup *cg, pid_t pid, struct joey_err *err);
+
+/* Once pid, init, has made its cgroup namespace and the limits are written: moves it to the cgroup that
+ * run.oci.delegate-cgroup names, which becomes uid's.  Nothing to do without that annotation. */
+int joey_cgroup_enter_payload(struct joey_cgroup *cg, pid_t pid, uid_t uid, struct joey_err *err);
 
 /* Directory for an exec'd process: sub below the container's cgroup (NULL: that itself, or where init is when the
  * kernel has no processes in it any more).  The caller closes *ret_fd; untouched (and 0) when there is no cgroup. */

@@ -15,7 +15,7 @@
  *     where                                       ok <control group of the manager>
  *     start <unit> \n <Name>=<value> \n ...       ok <control group of the unit>
  *     set <unit> \n <Name>=<value> \n ...         ok
- *     attach <unit> \n <pid>                      ok
+ *     attach <unit> \n <pid> [\n /<below it>]     ok
  *     stop <unit>                                 ok      (also when there is no such unit)
  *
  * Any reply may be "error <errno> <text>".  Values are GVariant text (joey/gvariant.h).  Where PIDs=[uint32 0] is

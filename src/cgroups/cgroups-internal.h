@@ -31,6 +31,7 @@ struct joey_cgroup {
 	int parent_fd;             /* of path; opened on demand */
 	int dir_fd;                /* of path; -EBADF: not made yet, gone, or disabled */
 	struct cgroup_systemd *sd; /* the systemd driver's own; NULL: not yet, or another driver */
+	char *payload;             /* run.oci.delegate-cgroup: where processes go, below path; NULL: path itself */
 	bool rootless, path_given;
 	bool created; /* before create: it will be made; afterwards: it was */
 	uint64_t inode;
@@ -101,7 +102,19 @@ int cgroup_path_clean(const char *path, char **ret);
 int cgroup_parent_open(struct joey_cgroup *cg, int *ret_fd);
 const char *cgroup_leaf(const struct joey_cgroup *cg);
 
+/* ---- payload.c ---- */
+#define CGROUP_A_SUBGROUP "run.oci.systemd.subgroup"
+#define CGROUP_A_PAYLOAD  "run.oci.delegate-cgroup"
+#define CGROUP_A_FORCE_V1 "run.oci.systemd.force_cgroup_v1"
+/* The name of a cgroup that an annotation gives; NULL: it is absent or empty. Heap. */
+int cgroup_annotation_name(const struct joey_pairs *annotations, const char *key, char **ret, struct joey_err *err);
+
+/* ---- delegate.c ---- */
+int cgroup_delegate(int dir_fd, const char *name, uid_t uid, struct joey_err *err);
+
 /* ---- controllers.c ---- */
+/* All that a cgroup has are for its children as well; the last error, if any. */
+int cgroup_controllers_hand_down(int dir_fd);
 /* Fails when the mount does not offer a controller that res needs; spends nothing when res needs none. */
 int cgroup_controllers_check(const struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err);
 /* Enables controllers from the mount down to the parent of cg. */

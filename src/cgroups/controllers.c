@@ -132,7 +132,7 @@ static void missing_words(const char *words, const char *offered, const char *ha
 }
 
 /* One level: all at once, and if that fails each alone, so that one bad controller does not cost the others. */
-static int enable_level(int fd)
+int cgroup_controllers_hand_down(int fd)
 {
 	char offered[LIST_MAX], have[LIST_MAX];
 	autostr struct joey_str s = JOEY_STR_INIT;
@@ -174,7 +174,7 @@ static void enable_all_levels(const struct joey_cgroup *cg, struct joey_str *ret
 	}
 	strsep(&p, "/"); /* the leading slash */
 	while ((name = strsep(&p, "/")) != NULL) {
-		int next, r = enable_level(cur);
+		int next, r = cgroup_controllers_hand_down(cur);
 
 		if (r < 0) {
 			joey_str_done(ret_why);

@@ -64,6 +64,7 @@ void joey_cgroup_free(struct joey_cgroup *cg)
 	joey_close(cg->dir_fd);
 	joey_close(cg->parent_fd);
 	joey_close(cg->mnt_fd);
+	free(cg->payload);
 	free(cg->path);
 	free(cg);
 }
@@ -225,11 +226,6 @@ int joey_cgroup_create(struct joey_cgroup *cg, const struct joey_resources *res,
 	if (!cg->driver || cg->kind == JOEY_CGROUP_DISABLED)
 		return 0;
 	return cg->driver->create(cg, res, err);
-}
-
-int joey_cgroup_annotate(struct joey_cgroup *cg, const struct joey_pairs *annotations, struct joey_err *err)
-{
-	return cg->driver && cg->driver->annotate ? cg->driver->annotate(cg, annotations, err) : 0;
 }
 
 int joey_cgroup_driver_check(enum joey_cgroup_driver driver, struct joey_err *err)

@@ -22,6 +22,8 @@ int cgroup_sd_slice_expand(const char *slice, char **ret, struct joey_err *err);
 int cgroup_sd_unit_path(const struct cgroup_sd_unit *u, const char *manager, char **ret, struct joey_err *err);
 /* "/user.slice/user-5.slice/user@5.service/...": the user whose manager keeps it. -ENOENT: the system's. */
 int cgroup_sd_user_of_path(const char *path, uid_t *ret);
+/* How long the part of path is that is the unit's: what is behind it is a cgroup in a scope. */
+size_t cgroup_sd_unit_in_path(const char *path);
 
 /* ---- systemd_props.c: lines "Name=GVariant text" ---- */
 enum {

@@ -22,6 +22,7 @@
 
 struct cgroup_systemd {
 	struct cgroup_sd_unit name;
+	char *unit_path; /* of the unit, where the container's cgroup is one below it; NULL: it is the unit's */
 	struct cgroup_sd_client client;
 	struct joey_str annotations;
 	char *id;
@@ -39,6 +40,7 @@ static void systemd_done(struct joey_cgroup *cg)
 	cgroup_sd_client_done(&sd->client);
 	cgroup_sd_unit_done(&sd->name);
 	joey_str_done(&sd->annotations);
+	free(sd->unit_path);
 	free(sd->id);
 	free(sd);
 	cg->sd = NULL;
@@ -125,9 +127,39 @@ static int systemd_locate(struct joey_cgroup *cg, const char *cgroups_path, cons
 	return r < 0 ? r : cgroup_sd_unit_path(&cg->sd->name, manager, &cg->path, err);
 }
 
+static const char *unit_path(const struct joey_cgroup *cg)
+{
+	return cg->sd->unit_path ? cg->sd->unit_path : cg->path;
+}
+
+/* crun's annotation: the container's cgroup, limits included, is one below the scope. */
+static int take_subgroup(struct joey_cgroup *cg, const char *name, struct joey_err *err)
+{
+	struct cgroup_systemd *sd = cg->sd;
+	char *path = NULL;
+
+	if (sd->name.is_slice)
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL,
+				    "annotation " CGROUP_A_SUBGROUP ": %s is a slice, and only a scope can have one",
+				    sd->name.unit);
+	if (asprintf(&path, "%s/%s", cg->path, name) < 0)
+		return joey_err_sys(err, ENOMEM, "cgroup: prepare");
+	sd->unit_path = cg->path;
+	cg->path = path;
+	cg->dir_fd = joey_close(cg->dir_fd);
+	cg->inode = 0;
+	cg->created = true;
+	return 0;
+}
+
 static int systemd_annotate(struct joey_cgroup *cg, const struct joey_pairs *annotations, struct joey_err *err)
 {
-	return cgroup_sd_props_annotations(annotations, &cg->sd->annotations, err);
+	autofree char *subgroup = NULL;
+	int r = cgroup_sd_props_annotations(annotations, &cg->sd->annotations, err);
+
+	if (r == 0)
+		r = cgroup_annotation_name(annotations, CGROUP_A_SUBGROUP, &subgroup, err);
+	return r < 0 || !subgroup ? r : take_subgroup(cg, subgroup, err);
 }
 
 /* ---- create -------------------------------------------------------------------------------------------- */
@@ -187,28 +219,55 @@ static int check_ours(struct joey_cgroup *cg, struct joey_err *err)
 		err, JOEY_EK_OTHER, EBUSY,
 		"systemd: %s%s, said to be the cgroup of %s, holds %zu process(es), but not just the one that "
 		"%s was started with",
-		cg->mount, cg->path, sd->name.unit, n, sd->name.unit);
+		cg->mount, unit_path(cg), sd->name.unit, n, sd->name.unit);
+}
+
+static int open_dir(struct joey_cgroup *cg, int at, const char *name, const char *path, struct joey_err *err)
+{
+	struct stat st;
+	int r = cgroup_opendir_at(at, name, O_PATH);
+
+	if (r < 0)
+		return joey_err_sys(err, r, "systemd: %s was started, but cannot open %s%s", cg->sd->name.unit,
+				    cg->mount, path);
+	joey_close(cg->dir_fd);
+	cg->dir_fd = r;
+	if (fstat(cg->dir_fd, &st) < 0)
+		return joey_err_sys(err, errno, "cgroup: stat %s%s", cg->mount, path);
+	cg->inode = st.st_ino;
+	return 0;
+}
+
+/* Controllers can be handed down only when no process is left in the scope itself: our child comes along. */
+static int enter_subgroup(struct joey_cgroup *cg, struct joey_err *err)
+{
+	char text[16];
+	int r;
+
+	cg->parent_fd = joey_take_fd(&cg->dir_fd);
+	if (mkdirat(cg->parent_fd, cgroup_leaf(cg), 0755) < 0)
+		return joey_err_sys(err, errno, "cgroup: mkdir %s%s", cg->mount, cg->path);
+	r = open_dir(cg, cg->parent_fd, cgroup_leaf(cg), cg->path, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(text, sizeof(text), "%d", (int)cg->sd->client.pid);
+	r = cgroup_write(cg->dir_fd, "cgroup.procs", text);
+	return r < 0 ? joey_err_sys(err, r, "cgroup: move " JOEY_SDBUS_PROGRAM " to %s%s", cg->mount, cg->path) : 0;
 }
 
 static int open_made(struct joey_cgroup *cg, const char *said, struct joey_err *err)
 {
-	struct stat st;
+	const char *path = unit_path(cg);
 	int r;
 
-	if (strcmp(said, cg->path) != 0)
+	if (strcmp(said, path) != 0)
 		return joey_err_set(err, JOEY_EK_OTHER, EBADMSG,
 				    "systemd: %s was put at \"%.500s\", not at %s where it belongs", cg->sd->name.unit,
-				    said, cg->path);
-	cg->dir_fd = joey_close(cg->dir_fd);
-	r = cgroup_opendir_at(cg->mnt_fd, cg->path + 1, O_PATH);
-	if (r < 0)
-		return joey_err_sys(err, r, "systemd: %s was started, but cannot open %s%s", cg->sd->name.unit,
-				    cg->mount, cg->path);
-	cg->dir_fd = r;
-	if (fstat(cg->dir_fd, &st) < 0)
-		return joey_err_sys(err, errno, "cgroup: stat %s%s", cg->mount, cg->path);
-	cg->inode = st.st_ino;
-	return check_ours(cg, err);
+				    said, path);
+	r = open_dir(cg, cg->mnt_fd, path + 1, path, err);
+	if (r == 0)
+		r = check_ours(cg, err);
+	return r < 0 || !cg->sd->unit_path ? r : enter_subgroup(cg, err);
 }
 
 static int start_unit(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
@@ -255,7 +314,8 @@ static int systemd_create(struct joey_cgroup *cg, const struct joey_resources *r
 /* The object of a later call knows the path only. */
 static int from_path(struct joey_cgroup *cg, struct joey_err *err)
 {
-	const char *leaf = cgroup_leaf(cg);
+	size_t len = cgroup_sd_unit_in_path(cg->path);
+	struct cgroup_systemd *sd;
 	int r;
 
 	if (cg->sd)
@@ -263,9 +323,15 @@ static int from_path(struct joey_cgroup *cg, struct joey_err *err)
 	r = new_systemd(cg, err);
 	if (r < 0)
 		return r;
-	cg->sd->user = cgroup_sd_user_of_path(cg->path, &cg->sd->uid) == 0;
-	cg->sd->name.unit = strdup(leaf);
-	return cg->sd->name.unit ? 0 : joey_err_sys(err, ENOMEM, "cgroup: open");
+	sd = cg->sd;
+	sd->user = cgroup_sd_user_of_path(cg->path, &sd->uid) == 0;
+	if (cg->path[len]) {
+		sd->unit_path = strndup(cg->path, len);
+		if (!sd->unit_path)
+			return joey_err_sys(err, ENOMEM, "cgroup: open");
+	}
+	sd->name.unit = strdup(strrchr(unit_path(cg), '/') + 1);
+	return sd->name.unit ? 0 : joey_err_sys(err, ENOMEM, "cgroup: open");
 }
 
 static int set_props(struct joey_cgroup *cg, const struct joey_resources *res, struct joey_err *err)
@@ -300,6 +366,8 @@ static int systemd_add(struct joey_cgroup *cg, pid_t pid, struct joey_err *err)
 		return r;
 	sd = cg->sd;
 	joey_str_printf(&s, "attach %s\n%d", sd->name.unit, (int)pid);
+	if (sd->unit_path)
+		joey_str_printf(&s, "\n/%s", cgroup_leaf(cg));
 	if (s.failed)
 		return joey_err_sys(err, ENOMEM, "systemd: add process %d", (int)pid);
 	r = cgroup_sd_client_start(&sd->client, sd->user, sd->uid, err);
@@ -333,26 +401,66 @@ static int systemd_announce(struct joey_cgroup *cg, const struct joey_resources 
 	return r;
 }
 
-static bool is_there(const struct joey_cgroup *cg)
+static bool is_there(const struct joey_cgroup *cg, uint64_t inode)
 {
 	struct stat st;
-	autoclose int fd = cgroup_opendir_at(cg->mnt_fd, cg->path + 1, O_PATH);
+	autoclose int fd = cgroup_opendir_at(cg->mnt_fd, unit_path(cg) + 1, O_PATH);
 
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == cg->inode;
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == inode;
 }
 
 static int stop_unit(struct joey_cgroup *cg, struct joey_err *err)
 {
 	autostr struct joey_str s = JOEY_STR_INIT;
-	int r = from_path(cg, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	joey_str_printf(&s, "stop %s", cg->sd->name.unit);
 	if (s.failed)
 		return joey_err_sys(err, ENOMEM, "systemd: stop %s", cg->sd->name.unit);
 	r = cgroup_sd_client_start(&cg->sd->client, cg->sd->user, cg->sd->uid, err);
 	return r < 0 ? r : cgroup_sd_client_ask(&cg->sd->client, s.buf, s.len, NULL, err);
+}
+
+/* Takes the container's cgroup out of the scope's.  *ret: the inode of what is left, 0 for nothing. */
+static int leave_subgroup(struct joey_cgroup *cg, uint64_t *ret)
+{
+	struct stat st;
+	int fd, r = cgroup_parent_open(cg, &fd);
+
+	*ret = 0;
+	if (r < 0)
+		return cgroup_gone(r) ? 0 : r;
+	/* Removed and made again by someone else: then the scope is not ours either. */
+	if (fstatat(fd, cgroup_leaf(cg), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (st.st_ino != cg->inode)
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	r = cgroup_cgroupfs.remove(cg);
+	if (r == 0)
+		*ret = st.st_ino;
+	return cgroup_gone(r) ? 0 : r;
+}
+
+/* What systemd has left of the scope, removed below its back. */
+static int remove_left(struct joey_cgroup *cg, uint64_t inode)
+{
+	autofree char *dir = NULL;
+	autoclose int fd = -EBADF;
+	const char *path = unit_path(cg), *leaf = strrchr(path, '/') + 1;
+
+	if (!cg->sd->unit_path)
+		return is_there(cg, inode) ? cgroup_cgroupfs.remove(cg) : 0;
+	dir = strndup(path, (size_t)(leaf - path));
+	if (!dir)
+		return -ENOMEM;
+	fd = cgroup_opendir_at(cg->mnt_fd, dir[1] ? dir + 1 : ".", O_PATH);
+	if (fd < 0)
+		return cgroup_gone(fd) ? 0 : fd;
+	if (is_there(cg, inode) && unlinkat(fd, leaf, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return -errno;
+	return 0;
 }
 
 /*
@@ -362,25 +470,30 @@ static int stop_unit(struct joey_cgroup *cg, struct joey_err *err)
 static int systemd_remove(struct joey_cgroup *cg)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
+	uint64_t inode = cg->inode;
 	bool busy = false;
 	unsigned ms = 1;
 	int r = joey_cgroup_is_populated(cg, &busy);
 
 	if (r < 0 || busy)
 		return r < 0 ? r : -EBUSY;
-	for (; is_there(cg); ms *= 2) {
+	r = from_path(cg, &err);
+	if (r == 0 && cg->sd->unit_path)
+		r = leave_subgroup(cg, &inode);
+	if (r < 0)
+		return r;
+	for (; is_there(cg, inode); ms *= 2) {
 		if (ms > COLLECT_WAIT_MS)
 			break;
 		cgroup_sleep_ms(ms);
 	}
-	if (!is_there(cg))
+	if (!is_there(cg, inode))
 		return 0;
 	r = stop_unit(cg, &err);
-	if (cg->sd)
-		cgroup_sd_client_done(&cg->sd->client);
+	cgroup_sd_client_done(&cg->sd->client);
 	if (r < 0)
-		joey_warn("%s; %s%s is removed without systemd", joey_err_text(&err), cg->mount, cg->path);
-	return is_there(cg) ? cgroup_cgroupfs.remove(cg) : 0;
+		joey_warn("%s; %s%s is removed without systemd", joey_err_text(&err), cg->mount, unit_path(cg));
+	return remove_left(cg, inode);
 }
 
 const struct cgroup_driver cgroup_systemd = {

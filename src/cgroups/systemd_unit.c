@@ -157,3 +157,11 @@ int cgroup_sd_user_of_path(const char *path, uid_t *ret)
 	*ret = uid;
 	return 0;
 }
+
+size_t cgroup_sd_unit_in_path(const char *path)
+{
+	static const char tail[] = ".scope/";
+	const char *p = strstr(path, tail);
+
+	return p ? (size_t)(p - path) + strlen(tail) - 1 : strlen(path);
+}

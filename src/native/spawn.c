@@ -156,8 +156,12 @@ int native_send_listener(struct joey_container *c, const struct joey_config *con
 
 static int serve_ready(struct native_plan *p, struct native_child *ch, struct joey_err *err)
 {
+	uint32_t uid = 0;
 	int r = joey_rlimits_apply(ch->pid, p->config->process, err);
 
+	(void)joey_idmap_to_host(&p->config->uid_mappings, p->config->process->user.uid, &uid);
+	if (r == 0)
+		r = joey_cgroup_enter_payload(p->cgroup, ch->pid, uid, err);
 	return r < 0 ? r : sync_send(&ch->sync, SYNC_GO, 0, NULL, -EBADF, err);
 }
 

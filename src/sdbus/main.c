@@ -53,8 +53,8 @@ static int serve(struct sdbus *s, char *request)
 		r = sdbus_start(s, unit, props, &value, &err);
 	else if (unit && joey_streq(verb, "set"))
 		r = sdbus_set(s, unit, props, &err);
-	else if (unit && joey_streq(verb, "attach") && joey_parse_u32(props, &pid) == 0)
-		r = sdbus_attach(s, unit, pid, &err);
+	else if (unit && joey_streq(verb, "attach") && joey_parse_u32(strsep(&props, "\n"), &pid) == 0)
+		r = sdbus_attach(s, unit, pid, props ? props : none, &err);
 	else if (unit && joey_streq(verb, "stop"))
 		r = sdbus_stop(s, unit, &err);
 	else

@@ -30,7 +30,8 @@ uint64_t sdbus_time_left(const struct sdbus *s);
 int sdbus_where(struct sdbus *s, char **ret, struct joey_err *err);
 int sdbus_start(struct sdbus *s, const char *unit, char *props, char **ret_cgroup, struct joey_err *err);
 int sdbus_set(struct sdbus *s, const char *unit, char *props, struct joey_err *err);
-int sdbus_attach(struct sdbus *s, const char *unit, uint32_t pid, struct joey_err *err);
+/* below: of the unit's control group, "/x"; "" is that itself. */
+int sdbus_attach(struct sdbus *s, const char *unit, uint32_t pid, const char *below, struct joey_err *err);
 int sdbus_stop(struct sdbus *s, const char *unit, struct joey_err *err);
 
 /* ---- props.c ---- */

@@ -267,7 +267,7 @@ int sdbus_set(struct sdbus *s, const char *unit, char *props, struct joey_err *e
 	return r < 0 ? r : call(s, m, method, unit, &e, NULL, err);
 }
 
-int sdbus_attach(struct sdbus *s, const char *unit, uint32_t pid, struct joey_err *err)
+int sdbus_attach(struct sdbus *s, const char *unit, uint32_t pid, const char *below, struct joey_err *err)
 {
 	static const char method[] = "AttachProcessesToUnit";
 	__attribute__((cleanup(sd_bus_error_free))) sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -276,7 +276,7 @@ int sdbus_attach(struct sdbus *s, const char *unit, uint32_t pid, struct joey_er
 
 	if (r < 0)
 		return r;
-	r = sd_bus_message_append(m, "ssau", unit, "", 1, pid);
+	r = sd_bus_message_append(m, "ssau", unit, below, 1, pid);
 	if (r < 0)
 		return joey_err_sys(err, r, "%s %s", method, unit);
 	return call(s, m, method, unit, &e, NULL, err);

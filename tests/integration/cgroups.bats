@@ -406,3 +406,42 @@ bpf_works() {
 	until_true gone "$(cat "$B/rootfs/tmp/pid")"
 	[ ! -d "$d" ]
 }
+
+@test "[8.1.6] run.oci.delegate-cgroup: the payload's own cgroup; limits, and the namespace's root, are one above" {
+	local d user=0
+	d=$(cgroup2_mount)$CG
+	cfg '.annotations={"run.oci.delegate-cgroup":"init"}'
+	if have_userns; then
+		userns
+		user=100000
+	fi
+	have_controller hugetlb && res '{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}'
+	cmd sleep 100
+	create
+	equals "$(sed -n 's/^0:://p' "/proc/$(pid_of)/cgroup")" "$CG/init"
+	equals "$(cat "$d/cgroup.procs")" ''
+	equals "$(stat -c %u "$d/init" "$d/init/cgroup.procs" "$d" | tr '\n' ' ')" "$user $user 0 "
+	if have_controller hugetlb; then
+		equals "$(cat "$d/hugetlb.2MB.max")" 4194304
+		grep -qw hugetlb "$d/init/cgroup.controllers"
+		equals "$(stat -c %u "$d/init/hugetlb.2MB.max")" 0
+	fi
+	start
+	rt_ok exec "$CID" cat /proc/self/cgroup
+	has_match '^0::/init$'
+	rt_ok pause "$CID"
+	rt_ok resume "$CID"
+	rt_ok kill --all "$CID" KILL
+	wait_status stopped
+	rt_ok delete "$CID"
+	[ ! -d "$d" ]
+}
+
+@test "[8.1.6] run.oci.delegate-cgroup: not without a cgroup, and no path" {
+	require_joey 'texts'
+	cfg '.annotations={"run.oci.delegate-cgroup":"a/b"}'
+	create_fails 'annotation run.oci.delegate-cgroup: "a/b" is not the name of a cgroup'
+	cfg '.annotations={"run.oci.delegate-cgroup":"a"}'
+	rt_fail 'the container has no cgroup' --cgroup-manager disabled create --bundle "$B" "$CID"
+	assert_nothing_left
+}

@@ -26,7 +26,7 @@ teardown() {
 	local d
 	"$RUNTIME" --root "$ROOT" delete --force "$CID" >/dev/null 2>&1 3>&- || true
 	for d in "${BG[@]}"; do kill -9 "$d" 2>/dev/null || true; wait "$d" 2>/dev/null || true; done
-	[ -z "${SLICE:-}" ] || rmdir "$M/$SLICE/$UNIT" "$M/$SLICE" "$M/victim-$CID" 2>/dev/null || true
+	[ -z "${SLICE:-}" ] || rmdir "$M/$SLICE/$UNIT"/*/ "$M/$SLICE/$UNIT" "$M/$SLICE" "$M/victim-$CID" 2>/dev/null || true
 	test_teardown
 }
 
@@ -180,4 +180,98 @@ fails() {
 		rt_fail 'name' --systemd-cgroup create --bundle "$B" "$CID"
 	done
 	[ ! -e "$T/helper.log" ]
+}
+
+# ---- crun's annotations --------------------------------------------------------------------------------------------------
+
+annotate() { cfg '.annotations += {($k):$v}' --arg k "$1" --arg v "$2"; }
+cgroup_of() { sed -n 's/^0:://p' "/proc/$1/cgroup"; }
+
+@test "[8.1.2] run.oci.systemd.subgroup: one below the scope holds the container, later calls and delete know it" {
+	fake good
+	annotate run.oci.systemd.subgroup container
+	rt_ok --systemd-cgroup create --bundle "$B" "$CID"
+	equals "$(cgroup_of "$(pid_of)")" "$CG/container"
+	equals "$(cg container/cgroup.procs)" "$(pid_of)"
+	equals "$(cg cgroup.procs)" ''
+	equals "$(grep -c joey-sd-bus <(ps -e -o args= | grep -F "$T/bus"))" 0
+	start
+	rt_ok exec "$CID" sh -c 'cat /proc/self/cgroup'
+	has_match '^0::(/|.*/container)$'
+	rt_ok ps "$CID"
+	has_text "$(pid_of)"
+	rt_ok pause "$CID"
+	equals "$(cg container/cgroup.freeze)" 1
+	rt_ok resume "$CID"
+	rt_ok kill "$CID" KILL
+	wait_status stopped
+	rt_ok delete "$CID"
+	grep -q "^StopUnit" "$T/calls"
+	[ ! -d "$M$CG" ]
+}
+
+@test "[8.1.2] run.oci.systemd.subgroup: limits are written there, and systemd has them for the scope" {
+	require_controller hugetlb
+	fake good
+	annotate run.oci.systemd.subgroup /container
+	cfg '.linux.resources={"pids":{"limit":77}}'
+	have_controller pids || cfg '.linux.resources={"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}'
+	rt_ok --systemd-cgroup create --bundle "$B" "$CID"
+	if have_controller pids; then
+		equals "$(cg container/pids.max)" 77
+		grep -q 'TasksMax:t=' "$T/calls"
+	else
+		equals "$(cg container/hugetlb.2MB.max)" 4194304
+	fi
+	rt_ok delete --force "$CID"
+	[ ! -d "$M$CG" ]
+}
+
+@test "[8.1.2] run.oci.systemd.subgroup: StopUnit without an answer, the scope gone by itself" {
+	fake nostop
+	annotate run.oci.systemd.subgroup container
+	rt_ok --systemd-cgroup create --bundle "$B" "$CID"
+	rt_ok delete --force "$CID"
+	[ ! -d "$M$CG" ]
+	rt_ok --systemd-cgroup create --bundle "$B" "$CID"
+	kill -9 "$(pid_of)"
+	until_true rmdir "$M$CG/container"
+	rmdir "$M$CG"
+	rt_ok delete --force "$CID"
+}
+
+@test "[8.1.2] run.oci.systemd.subgroup and run.oci.delegate-cgroup: the payload's own cgroup" {
+	fake good
+	annotate run.oci.systemd.subgroup container
+	annotate run.oci.delegate-cgroup /init
+	rt_ok --systemd-cgroup create --bundle "$B" "$CID"
+	equals "$(cgroup_of "$(pid_of)")" "$CG/container/init"
+	equals "$(cg container/cgroup.procs)" ''
+	start
+	rt_ok exec "$CID" cat /proc/self/cgroup
+	has_match '^0::/(init)?$'
+	rt_ok kill --all "$CID" KILL
+	wait_status stopped
+	rt_ok delete "$CID"
+	[ ! -d "$M$CG" ]
+}
+
+@test "[8.1.2] crun's annotations: names that are none, an empty one, cgroup v1" {
+	local v
+	for v in a/b .. . .x cgroup.procs / $'a\nb'; do
+		annotate run.oci.systemd.subgroup "$v"
+		rt_fail 'annotation run.oci.systemd.subgroup' --systemd-cgroup create --bundle "$B" "$CID"
+	done
+	annotate run.oci.systemd.subgroup ''
+	annotate run.oci.systemd.force_cgroup_v1 /sys/fs/cgroup/systemd
+	rt_fail 'annotation run.oci.systemd.force_cgroup_v1: cgroup v1 is not supported' --systemd-cgroup create --bundle "$B" "$CID"
+	[ ! -e "$T/helper.log" ]
+	cfg 'del(.annotations["run.oci.systemd.force_cgroup_v1"])'
+	fake good
+	rt_ok --systemd-cgroup create --bundle "$B" "$CID"
+	equals "$(cgroup_of "$(pid_of)")" "$CG"
+	rt_ok delete --force "$CID"
+	annotate run.oci.systemd.subgroup x
+	cfg '.linux.cgroupsPath=$p' --arg p "$SLICE:joey:$CID-x.slice"
+	rt_fail 'only a scope can have one' --systemd-cgroup create --bundle "$B" "$CID"
 }

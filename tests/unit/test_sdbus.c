@@ -86,11 +86,17 @@ static int ask(struct fake *f, const char *request, char **ret, struct joey_err 
 	"start jt-1.scope\nDescription='x'\nSlice='jt.slice'\nPIDs=[uint32 0]\nTasksMax=uint64 7\n" \
 	"DeviceAllow=[('/dev/null', 'rwm')]\nAllowedCPUs=[byte 0x03]\nDelegate=true\n"
 
+/* The fake answers first and writes its log then. */
 static bool log_has(const struct fake *f, const char *text)
 {
-	autofree char *log = NULL;
+	for (int i = 0; i < 200; i++) {
+		autofree char *log = NULL;
 
-	return joey_read_file_at(AT_FDCWD, f->log, 0, 1 << 20, &log, NULL) == 0 && strstr(log, text);
+		if (joey_read_file_at(AT_FDCWD, f->log, 0, 1 << 20, &log, NULL) == 0 && strstr(log, text))
+			return true;
+		usleep(10000);
+	}
+	return false;
 }
 
 static void good(void **state)

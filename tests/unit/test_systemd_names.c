@@ -86,6 +86,49 @@ static void paths_of_a_user(void **state)
 	assert_int_equal(cgroup_sd_user_of_path("/a/user@.service/x.scope", &uid), -ENOENT);
 	assert_int_equal(cgroup_sd_user_of_path("/a/user@5x.service/x.scope", &uid), -ENOENT);
 	cgroup_sd_unit_done(&u);
+	assert_int_equal(cgroup_sd_unit_in_path("/a.slice/b.scope"), 16);
+	assert_int_equal(cgroup_sd_unit_in_path("/a.slice/b.scope/c"), 16);
+	assert_int_equal(cgroup_sd_unit_in_path("/a.slice/b.scope/c.scope"), 16);
+	assert_int_equal(cgroup_sd_unit_in_path("/a.slice/b.slice"), 16);
+	assert_int_equal(cgroup_sd_unit_in_path("/user@5.service/b.scope/c"), 23);
+}
+
+static void names_by_annotation(void **state)
+{
+	static const struct {
+		const char *value, *want;
+		bool bad;
+	} rows[] = {
+		{ "", NULL, false },
+		{ "x", "x", false },
+		{ "/x", "x", false },
+		{ "//x-1.scope", "x-1.scope", false },
+		{ "/", NULL, true },
+		{ "x/", NULL, true },
+		{ "x/y", NULL, true },
+		{ "..", NULL, true },
+		{ ".x", NULL, true },
+		{ "x\ny", NULL, true },
+		{ "cgroup.procs", NULL, true },
+	};
+	char key[] = "run.oci.delegate-cgroup", value[32];
+	struct joey_pair pair = { key, value };
+	struct joey_pairs pairs = { &pair, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(rows); i++) {
+		autoerr struct joey_err err = JOEY_ERR_INIT;
+		autofree char *name = NULL;
+		int r;
+
+		strcpy(value, rows[i].value);
+		r = cgroup_annotation_name(&pairs, key, &name, &err);
+		assert_int_equal(r, rows[i].bad ? -EINVAL : 0);
+		if (rows[i].want)
+			assert_string_equal(name, rows[i].want);
+		else
+			assert_null(name);
+	}
 }
 
 static void cpu_time(void **state)
@@ -234,9 +277,9 @@ static void annotations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(paths),       cmocka_unit_test(paths_of_a_user), cmocka_unit_test(cpu_time),
-		cmocka_unit_test(limits),      cmocka_unit_test(bit_arrays),      cmocka_unit_test(devices),
-		cmocka_unit_test(annotations),
+		cmocka_unit_test(paths),       cmocka_unit_test(paths_of_a_user),     cmocka_unit_test(cpu_time),
+		cmocka_unit_test(limits),      cmocka_unit_test(bit_arrays),          cmocka_unit_test(devices),
+		cmocka_unit_test(annotations), cmocka_unit_test(names_by_annotation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
