@@ -41,9 +41,9 @@ struct joey_vmm {
 	int pidfd;
 	int ctl, io;   /* to the guest's two ports: AF_UNIX streams, non-blocking; hang up = the machine is gone */
 	int qmp;       /* QEMU's monitor; answers are to be read and thrown away by joey_vmm_monitor() */
-	int console;   /* what the guest's kernel prints */
+	int console;   /* what the guest's kernel prints, and what QEMU complains about */
 	bool restored; /* from a template: the guest's clock, entropy and names are those of the template until HELLO */
-	enum joey_accel accel;			/* which one it is; KVM that cannot run a guest becomes TCG */
+	enum joey_accel accel;                  /* which one it is; KVM that cannot run a guest becomes TCG */
 	struct joey_vmm_monitor_state *monitor; /* joey_vmm_monitor()'s own */
 };
 #define JOEY_VMM_INIT                                                                  \
@@ -53,10 +53,12 @@ struct joey_vmm {
 
 struct joey_vmm_start {
 	const struct joey_vmm_spec *spec;
-	int share_fd;  /* O_PATH directory that the guest sees by 9p (tag "share"); the caller mounts below it at any
-			  time */
+	/* O_PATH directory that the guest sees by 9p (tag "share"), in the caller's own mount namespace.  If the mount
+	 * that it is on is shared (MS_SHARED), the guest sees what the caller mounts below it at any time, and no
+	 * longer what is unmounted. */
+	int share_fd;
 	int tap_fd;    /* IFF_TAP|IFF_NO_PI|IFF_VNET_HDR, attached; -EBADF: the network device has no peer */
-	int cgroup_fd; /* QEMU is born in it; -EBADF: in the caller's */
+	int cgroup_fd; /* QEMU is born in it; -EBADF: in the caller's.  The making of a template is in no cgroup. */
 	int block_fd;  /* read-only rootfs image; -EBADF: none */
 	/* Said while a template is being built, which takes seconds; may be NULL. */
 	void (*progress)(void *arg, const char *text);
@@ -68,6 +70,10 @@ struct joey_vmm_start {
  * want the same one wait for it, with a deadline); if a template fails to restore it is thrown away, and the machine
  * boots cold.  Returns as soon as QEMU is executed: the guest need not answer yet, but everything that is written to
  * ctl from now on will reach it.  Never asks the machine anything in between.
+ *
+ * A machine that was restored and does not answer, or whose monitor reports a failure: joey_vmm_template_failed(), then
+ * start again with no_template.  One that was asked for with KVM runs under TCG when a template did not come up under
+ * KVM: ret->accel.
  */
 int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, struct joey_err *err);
 /* The template turned out bad (no answer): it is not used again. */

@@ -27,6 +27,8 @@ static void kvm_refuted(const struct vmm_inputs *in, const struct joey_err *err)
 	vmm_accel_refute(text);
 }
 
+static void drop_unusable(int dir_fd);
+
 static int make(int dir_fd, const struct vmm_inputs *in, void (*progress)(void *arg, const char *text), void *arg,
 		struct vmm_image *ret, struct joey_err *err)
 {
@@ -45,6 +47,7 @@ static int make(int dir_fd, const struct vmm_inputs *in, void (*progress)(void *
 	if (r < 0)
 		return r;
 	say(progress, arg, "the template of the guest is ready");
+	drop_unusable(dir_fd);
 	/* From the holder, as everybody will: descriptors with offsets of their own. */
 	return vmm_store_get(dir_fd, in->key, ret, err);
 }
@@ -242,11 +245,11 @@ static bool usable(int dir_fd, const char *key)
 }
 
 /* Under the lock, so that nobody makes it at the same time; with it go lock and count. */
-static int remove_one(int dir_fd, const char *key, bool only_unusable, struct joey_err *err)
+static int remove_one(int dir_fd, const char *key, bool only_unusable, unsigned limit_ms, struct joey_err *err)
 {
 	char name[VMM_KEY_LEN + 8];
 	autoclose int lock = -EBADF;
-	int r = vmm_store_lock(dir_fd, key, joey_now_ms() + DROP_LIMIT_MS, &lock, err);
+	int r = vmm_store_lock(dir_fd, key, joey_now_ms() + limit_ms, &lock, err);
 
 	if (r < 0)
 		return r;
@@ -262,6 +265,20 @@ static int remove_one(int dir_fd, const char *key, bool only_unusable, struct jo
 	return r;
 }
 
+/* What an upgrade or a rebuilt agent has left behind: tens of MB each.  Those that somebody works on are left alone. */
+static void drop_unusable(int dir_fd)
+{
+	__attribute__((cleanup(closedirp))) DIR *list = open_list(dir_fd);
+	const struct dirent *e;
+
+	while (list && (e = readdir(list))) {
+		autoerr struct joey_err ignored = JOEY_ERR_INIT;
+
+		if (vmm_is_key(e->d_name) && !usable(dir_fd, e->d_name))
+			(void)remove_one(dir_fd, e->d_name, true, 0, &ignored);
+	}
+}
+
 int joey_vmm_template_remove(const char *key, bool all, struct joey_err *err)
 {
 	__attribute__((cleanup(closedirp))) DIR *list = NULL;
@@ -274,7 +291,7 @@ int joey_vmm_template_remove(const char *key, bool all, struct joey_err *err)
 	if (key && (!vmm_is_key(key) || faccessat(dir, key, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
 		return joey_err_set(err, JOEY_EK_NOT_FOUND, ENOENT, "there is no template '%s'", key);
 	if (key)
-		return remove_one(dir, key, false, err);
+		return remove_one(dir, key, false, DROP_LIMIT_MS, err);
 	list = open_list(dir);
 	if (!list)
 		return joey_err_sys(err, errno, "list the templates");
@@ -286,7 +303,7 @@ int joey_vmm_template_remove(const char *key, bool all, struct joey_err *err)
 		if (!vmm_is_key(name))
 			continue;
 		joey_err_clear(err);
-		r = remove_one(dir, name, !all, err);
+		r = remove_one(dir, name, !all, DROP_LIMIT_MS, err);
 		if (r < 0)
 			failed = r;
 	}

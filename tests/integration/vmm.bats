@@ -258,3 +258,11 @@ holder() { private "$TRY" list | awk '{ print $3; exit }'; }
 		"$TRY" --guest "$GUEST" --kvm start
 	[[ $stderr == *'falling back to emulation'* && $output == *'restored 1 '* ]]
 }
+
+@test "a template of other inputs goes when a new one is made" {
+	private "$TRY" clear
+	try build
+	touch "$GUEST/initramfs.cpio"
+	try build
+	[ "$(private "$TRY" list | wc -l)" = 1 ]
+}
