@@ -193,6 +193,7 @@ struct agent {
 
 void agent_init(struct agent *a, int ctl, int io, const char *root, const char *cgroup, bool test);
 _Noreturn void agent_loop(struct agent *a);
+void agent_done(struct agent *a); /* tests */
 /* A REPLY; when there is no room the host has broken a bound. */
 void agent_reply(struct agent *a, uint32_t id, const struct joey_err *err, const void *data, size_t n);
 void agent_log(struct agent *a, uint32_t id, const char *text, size_t n);

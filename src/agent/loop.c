@@ -355,6 +355,35 @@ void agent_init(struct agent *a, int ctl, int io, const char *root, const char *
 		agent_die(a, "signalfd: %s", joey_errno_text(errno));
 }
 
+static void port_done(struct agent_port *port)
+{
+	joey_close(port->fd);
+	joey_close(port->epoll_fd);
+	joey_wire_in_done(&port->in);
+	joey_wire_out_done(&port->out);
+}
+
+static void jobs_done(struct agent *a, struct agent_job *list)
+{
+	for (struct agent_job *j = list, *next; j; j = next) {
+		next = j->next;
+		agent_job_free(a, j);
+	}
+}
+
+void agent_done(struct agent *a)
+{
+	while (a->procs)
+		agent_proc_remove(a, a->procs);
+	jobs_done(a, a->waiting);
+	jobs_done(a, a->running);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(a->blobs); i++)
+		free(a->blobs[i].data);
+	port_done(&a->ctl);
+	port_done(&a->io);
+	joey_close(a->sigfd);
+}
+
 void agent_loop(struct agent *a)
 {
 	for (;;)

@@ -5,15 +5,8 @@ load helpers
 AGENT=${JOEY_AGENT:-$(dirname "$RUNTIME")/joey-agent}
 CLIENT=${JOEY_AGENT_CLIENT:-$(dirname "$RUNTIME")/tests/integration/agent-client}
 
-setup_file() {
-	[ -x "$AGENT" ] && [ -x "$CLIENT" ] || skip "no joey-agent or no tests/integration/agent-client beside $RUNTIME (make check builds both)"
-	"$HERE/tools/build.sh" "$TOOLS" || return 1
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR"
-	make_template "$BATS_FILE_TMPDIR/template"
-	base_config >"$BATS_FILE_TMPDIR/config.json"
-}
-
 setup() {
+	[ -x "$AGENT" ] && [ -x "$CLIENT" ] || skip "no joey-agent or no tests/integration/agent-client beside $RUNTIME (make check builds both)"
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	[ -n "$(cgroup2_mount)" ] || skip 'no cgroup2'
 	test_setup
