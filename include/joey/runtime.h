@@ -122,6 +122,7 @@ struct joey_list_entry {
 	char *id, *bundle, *created, *owner;
 	pid_t pid;
 	enum joey_status status;
+	char *kind; /* "vm/kvm", "vm/tcg"; NULL: a normal container */
 	char *json; /* the state object with owner, one line; NULL when it was not asked for */
 };
 struct joey_list {

@@ -15,7 +15,7 @@ static const struct opt opts[] = {
 };
 static const struct list_opts defaults = { .format = "table" };
 
-enum { COLUMNS = 6, GAP = 3, MIN_WIDTH = 12 };
+enum { COLUMNS = 7, GAP = 3, MIN_WIDTH = 12 };
 
 struct row {
 	const char *cell[COLUMNS];
@@ -31,6 +31,7 @@ static void fill_row(struct row *r, const struct joey_list_entry *e)
 	r->cell[3] = e->bundle;
 	r->cell[4] = e->created;
 	r->cell[5] = e->owner;
+	r->cell[6] = e->kind ? e->kind : "-";
 }
 
 static void widen(size_t width[COLUMNS], const struct row *r)
@@ -51,22 +52,23 @@ static void add_padding(struct joey_str *s, size_t n)
 }
 
 /* printf would cost more than all else that is done for a container here. */
-static void add_row(struct joey_str *s, const size_t width[COLUMNS], const struct row *r)
+static void add_row(struct joey_str *s, const size_t width[COLUMNS], size_t columns, const struct row *r)
 {
-	for (size_t i = 0; i + 1 < COLUMNS; i++) {
+	for (size_t i = 0; i + 1 < columns; i++) {
 		size_t n = strlen(r->cell[i]);
 
 		joey_str_addn(s, r->cell[i], n);
 		add_padding(s, width[i] - n);
 	}
-	joey_str_add(s, r->cell[COLUMNS - 1]);
+	joey_str_add(s, r->cell[columns - 1]);
 	joey_str_add(s, "\n");
 }
 
 static void add_table(struct joey_str *s, const struct joey_list *l)
 {
-	static const struct row header = { .cell = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" } };
-	size_t width[COLUMNS];
+	static const struct row header = { .cell = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER", "SANDBOX" } };
+	size_t width[COLUMNS],
+		columns = COLUMNS - 1; /* the last one where there is a sandbox: the rest is runc's table */
 	struct row r;
 
 	for (size_t i = 0; i < COLUMNS; i++)
@@ -74,11 +76,13 @@ static void add_table(struct joey_str *s, const struct joey_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		fill_row(&r, &l->v[i]);
 		widen(width, &r);
+		if (l->v[i].kind)
+			columns = COLUMNS;
 	}
-	add_row(s, width, &header);
+	add_row(s, width, columns, &header);
 	for (size_t i = 0; i < l->n; i++) {
 		fill_row(&r, &l->v[i]);
-		add_row(s, width, &r);
+		add_row(s, width, columns, &r);
 	}
 }
 

@@ -10,6 +10,7 @@ void rt_list_entry_done(struct joey_list_entry *e)
 	free(e->bundle);
 	free(e->created);
 	free(e->owner);
+	free(e->kind);
 	free(e->json);
 	memset(e, 0, sizeof(*e));
 }
@@ -25,6 +26,7 @@ void joey_list_done(struct joey_list *l)
 static int fill_entry(const struct rt_target *t, struct rt_listing *ls, struct joey_list_entry *e, struct joey_err *err)
 {
 	const struct joey_state *st = &t->c->state;
+	const struct joey_json *shown = joey_json_get(st->backend_data, "shown");
 	struct joey_query q;
 	int r = rt_status(t, &q, err);
 
@@ -35,6 +37,9 @@ static int fill_entry(const struct rt_target *t, struct rt_listing *ls, struct j
 	e->created = strdup(st->created);
 	e->owner = rt_owner_name(&ls->users, st->owner_uid);
 	e->pid = q.pid;
+	if (shown && asprintf(&e->kind, "%s/%s", joey_json_get_string(shown, "kind"),
+			      joey_json_get_string(shown, "accelerator")) < 0)
+		return joey_err_sys(err, ENOMEM, "list");
 	e->status = q.status;
 	if (!e->id || !e->bundle || !e->created || !e->owner)
 		return joey_err_sys(err, ENOMEM, "list");

@@ -13,7 +13,7 @@
 
 #include "runtime/runtime-internal.h"
 
-enum { NAMES_PER_WORKER = 100, MAX_WORKERS = 8, N_TEXTS = 5, MAX_ANSWER = 1 << 30 };
+enum { NAMES_PER_WORKER = 100, MAX_WORKERS = 8, N_TEXTS = 6, MAX_ANSWER = 1 << 30 };
 
 struct worker {
 	struct rt_slice slice;
@@ -30,7 +30,7 @@ struct packed {
 
 static char **text_at(struct joey_list_entry *e, size_t i)
 {
-	char **const texts[N_TEXTS] = { &e->id, &e->bundle, &e->created, &e->owner, &e->json };
+	char **const texts[N_TEXTS] = { &e->id, &e->bundle, &e->created, &e->owner, &e->kind, &e->json };
 
 	return texts[i];
 }

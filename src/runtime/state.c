@@ -7,6 +7,7 @@ int rt_state_document(const struct joey_state *st, const struct joey_query *q, c
 		      char **ret, struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(indent);
+	const struct joey_json *shown;
 	int r;
 
 	if (!o)
@@ -26,6 +27,10 @@ int rt_state_document(const struct joey_state *st, const struct joey_query *q, c
 		joey_json_out_end(o);
 	}
 	joey_json_out_string(o, "owner", owner);
+	/* What a backend wants users to know. */
+	shown = joey_json_get(st->backend_data, "shown");
+	if (shown)
+		joey_json_out_value(o, "sandbox", shown);
 	joey_json_out_end(o);
 	r = joey_json_out_finish(o, ret, NULL);
 	return r < 0 ? joey_err_sys(err, -r, "write state") : 0;

@@ -21,6 +21,8 @@ const struct joey_backend joey_vm_backend = {
 	.set_paused = vm_set_paused,
 	.update = vm_update,
 	.pids = vm_pids,
+	.stats = vm_stats,
+	.watch = vm_watch,
 	.wait = vm_wait,
 	.destroy = vm_destroy,
 };

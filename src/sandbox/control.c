@@ -53,8 +53,8 @@ static int ask(struct link *l, enum joey_wire_type type, const char *blob, unsig
 	return client_call(&l->cl, &call, ret, ret_n, err);
 }
 
-static int ask_once(struct joey_container *c, enum joey_wire_type type, const char *blob, uint8_t **ret, size_t *ret_n,
-		    struct joey_err *err)
+int control_ask(struct joey_container *c, enum joey_wire_type type, const char *blob, uint8_t **ret, size_t *ret_n,
+		struct joey_err *err)
 {
 	autolink struct link l = LINK_INIT;
 	int r = link_open(&l, c, err);
@@ -139,13 +139,13 @@ int vm_set_paused(struct joey_container *c, bool paused, struct joey_err *err)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, EOPNOTSUPP, "container %s runs without a cgroup", c->id);
 	if (!paused) {
 		r = joey_cgroup_set_frozen(cg, false, err);
-		return r < 0 ? r : ask_once(c, JOEY_WIRE_RESUME, NULL, NULL, NULL, err);
+		return r < 0 ? r : control_ask(c, JOEY_WIRE_RESUME, NULL, NULL, NULL, err);
 	}
-	r = ask_once(c, JOEY_WIRE_PAUSE, NULL, NULL, NULL, err);
+	r = control_ask(c, JOEY_WIRE_PAUSE, NULL, NULL, NULL, err);
 	if (r == 0) {
 		r = joey_cgroup_set_frozen(cg, true, err);
 		if (r < 0)
-			(void)ask_once(c, JOEY_WIRE_RESUME, NULL, NULL, NULL, NULL);
+			(void)control_ask(c, JOEY_WIRE_RESUME, NULL, NULL, NULL, NULL);
 	}
 	return r;
 }
@@ -166,7 +166,7 @@ int vm_update(struct joey_container *c, const struct joey_update *args, struct j
 	r = joey_json_out_finish(o, &text, &len);
 	if (r < 0)
 		return joey_err_sys(err, r, "make a request to the sandbox");
-	return ask_once(c, JOEY_WIRE_UPDATE, text, NULL, NULL, err);
+	return control_ask(c, JOEY_WIRE_UPDATE, text, NULL, NULL, err);
 }
 
 /* The proxies: what engines know the container's processes by. */

@@ -232,8 +232,12 @@ static int find_machine(struct create *k, struct joey_err *err)
 		return 0;
 	if (r == 0)
 		r = machine_spec(k->args, &m, err);
-	if (r == 0)
+	if (r == 0) {
+		k->place.accel = m.spec.accel;
+		k->place.memory = m.spec.memory;
+		k->place.vcpus = m.spec.vcpus;
 		r = sandbox_start(&k->place, &how, &k->cl, err);
+	}
 	machine_done(&m);
 	return r;
 }
@@ -298,6 +302,9 @@ static int attach(struct create *k, struct joey_err *err)
 	k->proxy.sock = joey_close(k->proxy.sock);
 	k->data.handle =
 		(uint32_t)reply[0] | (uint32_t)reply[1] << 8 | (uint32_t)reply[2] << 16 | (uint32_t)reply[3] << 24;
+	k->data.accel = k->place.accel;
+	k->data.memory = k->place.memory;
+	k->data.vcpus = k->place.vcpus;
 	return data_save(k->c, &k->data, err);
 }
 

@@ -15,6 +15,16 @@ int data_save(struct joey_container *c, const struct vm_data *d, struct joey_err
 	joey_json_out_string(o, "sandbox", d->sandbox);
 	joey_json_out_u64(o, "handle", d->handle);
 	joey_json_out_bool(o, "pod", d->pod);
+	joey_json_out_object(o, "shown");
+	joey_json_out_string(o, "kind", "vm");
+	joey_json_out_string(o, "id", d->sandbox);
+	joey_json_out_string(o, "accelerator", joey_accel_to_string(d->accel));
+	joey_json_out_string(o, "isolation", d->accel == JOEY_ACCEL_KVM ? "full" : "compat");
+	joey_json_out_u64(o, "vcpus", d->vcpus);
+	joey_json_out_u64(o, "memory", d->memory);
+	joey_json_out_u64(o, "overhead", VM_OVERHEAD);
+	joey_json_out_string(o, "limits", "guest"); /* who enforces the container's */
+	joey_json_out_end(o);
 	joey_json_out_end(o);
 	r = joey_json_out_finish(o, &text, &len);
 	if (r == 0)

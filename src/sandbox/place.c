@@ -84,7 +84,7 @@ int place_load(struct vm_place *p, struct joey_err *err)
 	struct joey_arena arena = JOEY_ARENA_INIT;
 	struct joey_json *j = NULL;
 	autofree char *text = NULL;
-	uint64_t pid = 0;
+	uint64_t pid = 0, vcpus = 0;
 	size_t len;
 	int r = joey_read_file_at(p->dir_fd, RECORD, O_NOFOLLOW, RECORD_MAX, &text, &len);
 
@@ -101,6 +101,12 @@ int place_load(struct vm_place *p, struct joey_err *err)
 		(void)joey_json_get_u64(j, "start", &p->pid_start);
 		(void)joey_json_get_u64(j, "inode", &p->cgroup.inode);
 		(void)joey_json_get_bool(j, "created", &p->cgroup.created);
+		(void)joey_json_get_u64(j, "memory", &p->memory);
+		(void)joey_json_get_u64(j, "vcpus", &vcpus);
+		p->vcpus = (uint32_t)vcpus;
+		p->accel = joey_streq(joey_json_get_string(j, "accelerator"), joey_accel_to_string(JOEY_ACCEL_KVM))
+				   ? JOEY_ACCEL_KVM
+				   : JOEY_ACCEL_TCG;
 		p->pid = pid <= INT32_MAX ? (pid_t)pid : 0;
 		free(p->cgroup.path);
 		p->cgroup.path = path ? strdup(path) : NULL;
@@ -120,6 +126,9 @@ int place_save(const struct vm_place *p, struct joey_err *err)
 	joey_json_out_object(o, NULL);
 	joey_json_out_u64(o, "pid", (uint64_t)p->pid);
 	joey_json_out_u64(o, "start", p->pid_start);
+	joey_json_out_string(o, "accelerator", joey_accel_to_string(p->accel));
+	joey_json_out_u64(o, "memory", p->memory);
+	joey_json_out_u64(o, "vcpus", p->vcpus);
 	if (p->cgroup.path) {
 		joey_json_out_string(o, "cgroup", p->cgroup.path);
 		joey_json_out_u64(o, "inode", p->cgroup.inode);

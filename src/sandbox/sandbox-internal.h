@@ -19,6 +19,10 @@ enum {
 	VM_END_MS = 3000,
 };
 
+/* What a machine takes of the host beside its guest's memory: QEMU, its translator, the sandbox process (measured:
+ * SANDBOX.md). */
+#define VM_OVERHEAD ((uint64_t)64 << 20)
+
 /* ---- place.c: <root>/@vm/<sandbox id>/, a name that no container can have ------------------------------------------
  */
 
@@ -33,6 +37,10 @@ struct vm_place {
 	pid_t pid;
 	uint64_t pid_start;
 	struct joey_cgroup_record cgroup; /* path is heap */
+	/* its machine */
+	enum joey_accel accel;
+	uint64_t memory;
+	uint32_t vcpus;
 };
 #define VM_PLACE_INIT                             \
 	{                                         \
@@ -167,12 +175,20 @@ struct vm_data {
 	const char *sandbox; /* id */
 	uint32_t handle;     /* 0: not known yet */
 	bool pod;
+	/* what `joey state` shows */
+	enum joey_accel accel;
+	uint64_t memory;
+	uint32_t vcpus;
 };
 int data_save(struct joey_container *c, const struct vm_data *d, struct joey_err *err);
 int data_load(const struct joey_container *c, struct vm_data *ret, struct joey_err *err);
 
 /* create.c: the directory that keeps verdicts about this host, or -EBADF. */
 int machine_cache(void);
+
+/* control.c: one request about the container, and its answer. */
+int control_ask(struct joey_container *c, enum joey_wire_type type, const char *blob, uint8_t **ret, size_t *ret_n,
+		struct joey_err *err);
 
 /* ---- the operations
  * ------------------------------------------------------------------------------------------------------------- */
