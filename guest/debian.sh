@@ -81,4 +81,5 @@ build() {
 
 once "guest-$hash" build
 [ -e "$dir/done" ] || die "no kernel"
+used "$dir"
 printf '%s\n' "$dir"

@@ -31,6 +31,13 @@ once() {
 	) 9>"$CACHE/lock/$name"
 }
 
+# used DIRECTORY: it is in use; others of its kind that nobody has used for a month go.
+used() {
+	local name=${1##*/}
+	touch "$1"
+	find "$CACHE" -maxdepth 1 -name "${name%%-*}-????????????" ! -path "$1" -mtime +30 -exec rm -rf {} +
+}
+
 need() {
 	local tool
 	for tool in "$@"; do

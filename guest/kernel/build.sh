@@ -83,4 +83,5 @@ if [ -n "$config_only" ]; then
 fi
 once "kernel-$hash" build
 [ -e "$dir/done" ] || die "no kernel"
+used "$dir"
 printf '%s\n' "$dir"
