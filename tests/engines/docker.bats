@@ -205,7 +205,7 @@ logs_have() { docker logs "$C" 2>&1 | grep -q "$1"; }
 }
 
 @test "docker: a payload over --memory is killed and called so" {
-	run dr --memory 16m --memory-swap 16m -- dd if=/dev/zero of=/dev/null bs=64M count=1
+	run dr --memory 16m --memory-swap 16m -- sh -c "$OVER_LIMIT"
 	is 137
 	[ "$(field .State.OOMKilled)" = true ]
 }

@@ -6,6 +6,10 @@ NAME=$(basename "$RUNTIME")
 IMAGE=localhost/busybox:test
 PTY=$BATS_TEST_DIRNAME/../lib/on-terminal.py
 
+# A payload that is killed for its memory in a way that containerd notices, whatever the runtime: its shim looks at memory.events
+# only once `start` has returned, and comes too late to a cgroup that ends with its only process.
+OVER_LIMIT='sleep 1; dd if=/dev/zero of=/dev/null bs=64M count=1; code=$?; sleep 2; exit $code'
+
 # needs VERB: skip the test where the runtime says that this command is still to come.
 needs() {
 	! "$RUNTIME" "$1" no-such-container 2>&1 | grep -q 'not implemented' || skip "$NAME has no command '$1' yet"
