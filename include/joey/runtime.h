@@ -70,7 +70,9 @@ struct joey_exec_opts {
 	const char *cgroup;
 	unsigned preserve_fds;
 	bool detach, ignore_paused;
-	bool no_labels; /* those of the LSM are of another kernel (a guest's agent) */
+	/* As in struct joey_create_opts. */
+	void (*adapt)(void *arg, struct joey_process *process);
+	void *adapt_arg;
 	/* command line form */
 	char *const *args;
 	size_t n_args;

@@ -134,9 +134,40 @@ int joey_seccomp_send_listener(const char *listener_path, const char *metadata, 
 /* Moves config->net_devices into the network namespace netns_fd (oci-checklist section 7); run in joey's netns. */
 int joey_net_devices_move(const struct joey_config *config, int netns_fd, struct joey_err *err);
 
-/* Intel RDT group of the container: *ret_created tells whether to remove it. */
+/* A device of the own network namespace as it shall be (the guest of a sandbox). */
+struct joey_net_route {
+	const char *to, *via; /* "address/prefix"; to NULL or "default": everything; via NULL: on the link itself */
+	uint32_t scope;       /* RT_SCOPE_*, without via */
+};
+struct joey_net_neighbour {
+	const char *to, *lladdr;
+};
+struct joey_net_setup {
+	const char *current, *name; /* what it is called now, and then */
+	const char *mac;            /* NULL: as it is */
+	uint32_t mtu;               /* 0: as it is */
+	struct joey_strlist addresses;
+	const struct joey_net_route *routes;
+	size_t n_routes;
+	const struct joey_net_neighbour *neighbours;
+	size_t n_neighbours;
+};
+int joey_net_configure(const struct joey_net_setup *n, struct joey_err *err);
+
+/* The host's side of it, in the calling process's network namespace: a tap that lives as long as its descriptor ... */
+int joey_net_tap_open(int *ret_fd, struct joey_err *err);
+/* ... and, once the namespace is set up, its one device redirected to the tap and back.  *ret_json: what the guest's
+ * device has to be given (heap; as the request NET of the agent has it); NULL: there is no device but lo. */
+int joey_net_tap_connect(char **ret_json, struct joey_err *err);
+
+/* Intel RDT group of the container: *ret_created tells whether to remove it.  A group of closID that is there must have
+ * the schemata of rdt. */
 int joey_intel_rdt_apply(const struct joey_intel_rdt *rdt, const char *id, pid_t pid, bool *ret_created,
 			 struct joey_err *err);
+/* Another process; schemata are left alone. */
+int joey_intel_rdt_join(const struct joey_intel_rdt *rdt, const char *id, pid_t pid, struct joey_err *err);
+/* Other schemata. */
+int joey_intel_rdt_update(const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err);
 int joey_intel_rdt_remove(const struct joey_intel_rdt *rdt, const char *id, bool created, struct joey_err *err);
 
 /* Connects an AF_UNIX stream socket to path (also when longer than sun_path, by way of an O_PATH fd). */

@@ -75,8 +75,18 @@ static void drop_what_is_the_hosts(struct joey_config *c)
 	c->memory_policy = NULL;
 	c->vm = NULL;
 	c->mount_label = NULL;
-	c->process->apparmor_profile = NULL;
-	c->process->selinux_label = NULL;
+}
+
+/* Another kernel, without that LSM; and the size that the terminal has now, for a program that asks at once. */
+void agent_adapt_process(void *arg, struct joey_process *p)
+{
+	const struct agent_adapt *a = arg;
+
+	p->apparmor_profile = p->selinux_label = NULL;
+	if (p->terminal && a->rows && a->cols) {
+		p->console_height = a->rows;
+		p->console_width = a->cols;
+	}
 }
 
 /* The choice of a sandbox has been made. */
@@ -100,6 +110,7 @@ int agent_adapt(void *arg, struct joey_config *c, struct joey_err *err)
 	if (r < 0)
 		return r;
 	drop_what_is_the_hosts(c);
+	agent_adapt_process(arg, c->process);
 	drop_choice(&c->annotations);
 	c->rootfs = joey_arena_printf(&c->arena, "%s/%u/rootfs", a->share, (unsigned)a->handle);
 	c->cgroups_path = joey_arena_printf(&c->arena, "%s/%u", a->cgroup, (unsigned)a->handle);

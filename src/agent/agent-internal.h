@@ -147,8 +147,10 @@ int agent_carry_out(const struct agent *a, const struct agent_job *j, struct age
 struct agent_adapt {
 	const char *share, *cgroup; /* the mount of the share; directory of all containers' cgroups */
 	uint32_t handle;
+	uint16_t rows, cols; /* of the terminal, or 0 */
 };
 int agent_adapt(void *arg, struct joey_config *config, struct joey_err *err);
+void agent_adapt_process(void *arg, struct joey_process *process);
 
 /* net.c */
 int agent_net(const struct joey_json *request, struct joey_err *err);

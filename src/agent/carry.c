@@ -57,7 +57,9 @@ static void remove_bundle(const struct carry *c)
 
 static int do_create(struct carry *c, struct joey_err *err)
 {
-	struct agent_adapt adapt = { .share = c->a->share, .cgroup = c->a->cgroup, .handle = c->j->c };
+	struct agent_adapt adapt = {
+		.share = c->a->share, .cgroup = c->a->cgroup, .handle = c->j->c, .rows = c->j->rows, .cols = c->j->cols
+	};
 	const struct joey_create_opts o = {
 		.id = c->id,
 		.bundle = c->bundle,
@@ -88,6 +90,7 @@ static int do_start(struct carry *c, struct joey_err *err)
 
 static int do_exec(struct carry *c, struct joey_err *err)
 {
+	struct agent_adapt adapt = { .rows = c->j->rows, .cols = c->j->cols };
 	autoclose int fd = memfd_create("process", MFD_CLOEXEC);
 	char file[40];
 	struct joey_exec_opts o = {
@@ -98,7 +101,8 @@ static int do_exec(struct carry *c, struct joey_err *err)
 		.cgroup = c->j->cgroup,
 		.detach = true,
 		.ignore_paused = c->j->ignore_paused,
-		.no_labels = true,
+		.adapt = agent_adapt_process,
+		.adapt_arg = &adapt,
 	};
 	int exit_code, r;
 

@@ -78,8 +78,8 @@ static int prepare(struct exec_run *x, const struct joey_runtime *rt, struct joe
 		r = joey_container_config(x->t.c, &config, err);
 	if (r == 0)
 		r = rt_exec_process(x->t.c, config, x->o, &process, err);
-	if (r == 0 && x->o->no_labels)
-		process->apparmor_profile = process->selinux_label = NULL;
+	if (r == 0 && x->o->adapt)
+		x->o->adapt(x->o->adapt_arg, process);
 	if (r == 0)
 		r = connect_sockets(x, process->terminal, err);
 	if (r < 0)
