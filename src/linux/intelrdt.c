@@ -4,10 +4,15 @@
  *
  * The group is removed again only if joey made it and no closID was asked for: others may share a named one.  The
  * root is reached by descriptor and must be a resctrl; names come from the config and are single components.
+ *
+ * Whoever makes a group holds the lock that the kernel's documentation names until its schemata are written: another
+ * container with the same closID compares them.
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "joey/log.h"
 #include "joey/syscalls.h"
@@ -15,18 +20,34 @@
 
 #define RDTGROUP_MAGIC 0x7655821
 
-enum { STATUS_MAX = 4096 };
+enum { STATUS_MAX = 4096, LOCK_TRIES = 500, LOCK_PAUSE_NS = 10000000 };
 
 static const char *const root_path = "/sys/fs/resctrl";
 
 static int open_root(int *ret, struct joey_err *err)
 {
-	autoclose int fd = open(root_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	autoclose int fd = open(root_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 || !fd_is_on(fd, RDTGROUP_MAGIC))
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENODEV,
 				    "intelRdt is specified in config, but no resctrl is mounted on %s", root_path);
 	*ret = joey_take_fd(&fd);
+	return 0;
+}
+
+/* A holder that hangs must not hang us for ever. */
+static int lock_root(int root_fd, struct joey_err *err)
+{
+	static const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+
+	for (int i = 0; flock(root_fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return joey_err_sys(err, errno, "intelRdt: lock %s", root_path);
+		if (i == LOCK_TRIES)
+			return joey_err_set(err, JOEY_EK_TIMEOUT, ETIMEDOUT, "intelRdt: %s is locked by somebody else",
+					    root_path);
+		(void)nanosleep(&pause, NULL);
+	}
 	return 0;
 }
 
@@ -179,7 +200,11 @@ int intelrdt_apply_at(int root_fd, const struct joey_intel_rdt *rdt, const char 
 	r = open_group(root_fd, rdt, id, &group, &created, err);
 	if (r < 0)
 		return r;
-	r = write_schemas(root_fd, group, rdt, err);
+	/* An existing group of the container's own name can only be one that it has left behind. */
+	if (rdt->clos_id && !created && has_schema(rdt))
+		r = intelrdt_compare(root_fd, group, rdt, err);
+	else
+		r = write_schemas(root_fd, group, rdt, err);
 	if (r == 0)
 		r = write_task(root_fd, group, pid, "join the group", err);
 	if (r == 0 && rdt->enable_monitoring)
@@ -201,7 +226,42 @@ int joey_intel_rdt_apply(const struct joey_intel_rdt *rdt, const char *id, pid_t
 	autoclose int root = -EBADF;
 	int r = open_root(&root, err);
 
+	if (r == 0 && has_schema(rdt))
+		r = lock_root(root, err);
 	return r < 0 ? r : intelrdt_apply_at(root, rdt, id, pid, ret_created, err);
+}
+
+int joey_intel_rdt_join(const struct joey_intel_rdt *rdt, const char *id, pid_t pid, struct joey_err *err)
+{
+	/* The schemata may have been changed since. */
+	const struct joey_intel_rdt plain = { .clos_id = rdt->clos_id, .enable_monitoring = rdt->enable_monitoring };
+	bool created;
+
+	return joey_intel_rdt_apply(&plain, id, pid, &created, err);
+}
+
+int intelrdt_update_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err)
+{
+	const char *name = rdt->clos_id && rdt->clos_id[0] ? rdt->clos_id : id;
+	autoclose int group = -EBADF;
+
+	if (joey_streq(rdt->clos_id, "/"))
+		group = open_dir(root_fd, ".");
+	else if (is_name(name))
+		group = open_dir(root_fd, name);
+	else
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "intelRdt: invalid name \"%s\"", name);
+	return group < 0 ? fail(root_fd, group, "open the group", err) : write_schemas(root_fd, group, rdt, err);
+}
+
+int joey_intel_rdt_update(const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err)
+{
+	autoclose int root = -EBADF;
+	int r = open_root(&root, err);
+
+	if (r == 0)
+		r = lock_root(root, err);
+	return r < 0 ? r : intelrdt_update_at(root, rdt, id, err);
 }
 
 int joey_intel_rdt_remove(const struct joey_intel_rdt *rdt, const char *id, bool created, struct joey_err *err)

@@ -240,9 +240,12 @@ void seccomp_cache_key(const struct joey_seccomp *profile, char ret[65]);
 int seccomp_cache_get(int dir_fd, const char *key, struct seccomp_block **ret);
 void seccomp_cache_put(int dir_fd, const char *key, struct seccomp_block *b);
 
+/* intelrdt_compare.c: an error that names the first difference. */
+int intelrdt_compare(int root_fd, int group, const struct joey_intel_rdt *rdt, struct joey_err *err);
 /* intelrdt.c: the same with the resctrl root given, for tests. */
 int intelrdt_apply_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, pid_t pid, bool *ret_created,
 		      struct joey_err *err);
+int intelrdt_update_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err);
 int intelrdt_remove_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, bool created,
 		       struct joey_err *err);
 

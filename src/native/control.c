@@ -30,7 +30,6 @@ int native_set_paused(struct joey_container *c, bool paused, struct joey_err *er
 static int update_rdt(struct joey_container *c, const struct joey_update *args, struct joey_err *err)
 {
 	struct joey_intel_rdt rdt;
-	bool created;
 
 	if (!args->l3_cache_schema && !args->mem_bw_schema)
 		return 0;
@@ -41,7 +40,7 @@ static int update_rdt(struct joey_container *c, const struct joey_update *args, 
 	rdt = (struct joey_intel_rdt){ .clos_id = args->config->intel_rdt->clos_id };
 	memcpy(&rdt.l3_cache_schema, &args->l3_cache_schema, sizeof(rdt.l3_cache_schema));
 	memcpy(&rdt.mem_bw_schema, &args->mem_bw_schema, sizeof(rdt.mem_bw_schema));
-	return joey_intel_rdt_apply(&rdt, c->id, c->state.pid, &created, err);
+	return joey_intel_rdt_update(&rdt, c->id, err);
 }
 
 /* Schemata first: the kernel takes them or not, in one write, and the cgroup's part can be taken back. */

@@ -221,11 +221,8 @@ static int serve_ready(struct exec_job *j, struct joey_err *err)
 
 	if (p->oom_score_adj.set)
 		r = joey_oom_score_adj_apply(j->host_proc_fd, j->ch.pid, p->oom_score_adj.v, err);
-	if (r == 0 && j->args->config->intel_rdt) {
-		bool created;
-
-		r = joey_intel_rdt_apply(j->args->config->intel_rdt, j->c->id, j->ch.pid, &created, err);
-	}
+	if (r == 0 && j->args->config->intel_rdt)
+		r = joey_intel_rdt_join(j->args->config->intel_rdt, j->c->id, j->ch.pid, err);
 	if (r == 0)
 		r = joey_rlimits_apply(j->ch.pid, p, err);
 	if (r == 0 && j->args->pidfd_sock >= 0)

@@ -478,6 +478,65 @@ static void put(const char *path)
 	joey_close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 }
 
+static void put_text(const char *path, const char *text)
+{
+	autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	CHECK(joey_write_all(fd, text, strlen(text)) == 0);
+}
+
+/* Is what is wanted there? */
+static void rdt_compare(void *arg)
+{
+	static const struct {
+		const char *l3, *mb, *why; /* NULL: it is */
+	} rows[] = {
+		{ "L3:0=7ff", NULL, NULL },
+		{ "L3:0=0x7FF;1=00f", NULL, NULL },
+		{ " L3 : 1 = f ; 0=7ff;\n\nMB:0=50", NULL, NULL },
+		{ NULL, "MB:0=50;1=100", NULL },
+		{ NULL, "MB:0=41", NULL },
+		{ NULL, "MB:1=100", NULL },
+		{ "", "", NULL },
+		{ "L3:0=7fe", NULL, "L3:0=7fe is another value" },
+		{ "L3:0=7ff;2=f", NULL, "L3:2=f is not there" },
+		{ "L2:0=f", NULL, "L2:0=f is not there" },
+		{ "L3CODE:0=f", NULL, "L3CODE:0=f is not there" },
+		{ NULL, "MB:0=51", "MB:0=51 is another value" },
+		{ NULL, "MB:0=40", "MB:0=40 is another value" },
+		{ NULL, "MB:2=1", NULL },
+		{ NULL, "MB:1=1", "MB:1=1 is another value" },
+		{ "L3:0=xyz", NULL, "L3:0=xyz cannot be read" },
+		{ "L3:0", NULL, "L3:0 cannot be read" },
+		{ "L3:-1=f", NULL, "L3:-1=f cannot be read" },
+		{ "L3:0=11111111111111111", NULL, "cannot be read" },
+	};
+	int fd;
+
+	(void)arg;
+	private_mounts(0);
+	CHECK(mount("tmpfs", "/mnt", "tmpfs", 0, NULL) == 0);
+	CHECK(mkdir("/mnt/info", 0755) == 0 && mkdir("/mnt/info/MB", 0755) == 0);
+	put_text("/mnt/info/MB/bandwidth_gran", "10\n");
+	put_text("/mnt/info/MB/min_bandwidth", "20\n");
+	put_text("/mnt/schemata", "    MB:0= 50;1=100;2= 20\n    L3:0=7ff;1=f\n");
+	fd = open("/mnt", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(rows); i++) {
+		autoerr struct joey_err err = JOEY_ERR_INIT;
+		char l3[64] = "", mb[64] = "";
+		struct joey_intel_rdt want = { .l3_cache_schema = l3, .mem_bw_schema = mb };
+		int r;
+
+		strcpy(l3, rows[i].l3 ? rows[i].l3 : "");
+		strcpy(mb, rows[i].mb ? rows[i].mb : "");
+		r = intelrdt_compare(fd, fd, &want, &err);
+		if (!rows[i].why)
+			CHECK_OK(r, &err);
+		else
+			CHECK(r == -EINVAL && strstr(joey_err_text(&err), rows[i].why));
+	}
+}
+
 static void rdt(void *arg)
 {
 	static char clos[] = "clos", slash[] = "/", dots[] = "..", nested[] = "a/b", mb[] = "MB:0=50", l3[] = "L3:0=f",
@@ -501,11 +560,18 @@ static void rdt(void *arg)
 	joey_err_clear(&err);
 	CHECK(mkdir("/mnt/clos", 0755) == 0);
 	put("/mnt/clos/tasks");
-	put("/mnt/clos/schemata");
+	put_text("/mnt/clos/schemata", "    MB:0=50;1=100\n    L3:0=f;1=ff\n    L2:0=1\n");
 	CHECK_OK(intelrdt_apply_at(fd, &named, "id", 7, &created, &err), &err);
 	CHECK(!created);
 	read_text("/mnt/clos/tasks", text, sizeof(text));
 	CHECK(strcmp(text, "7") == 0);
+	read_text("/mnt/clos/schemata", text, sizeof(text));
+	CHECK(strcmp(text, "    MB:0=50;1=100") == 0); /* as it was: its first line */
+	l3[5] = 'e';
+	CHECK(intelrdt_apply_at(fd, &named, "id", 7, &created, &err) == -EINVAL);
+	CHECK(strstr(joey_err_text(&err), "not those of the config: L3:0=e is another value"));
+	joey_err_clear(&err);
+	CHECK_OK(intelrdt_update_at(fd, &named, "id", &err), &err);
 	read_text("/mnt/clos/schemata", text, sizeof(text));
 	CHECK(strcmp(text, "L2:0=1") == 0);
 	CHECK_OK(intelrdt_remove_at(fd, &named, "id", created, &err), &err);
@@ -592,6 +658,7 @@ CHILD_TEST(terminal_stdio_closed)
 CHILD_TEST(terminal_hostile)
 CHILD_TEST(terminal_nowhere)
 CHILD_TEST(rdt)
+CHILD_TEST(rdt_compare)
 CHILD_TEST(exec_descriptors)
 
 int main(void)
@@ -613,6 +680,7 @@ int main(void)
 		cmocka_unit_test(test_terminal_hostile),
 		cmocka_unit_test(test_terminal_nowhere),
 		cmocka_unit_test(test_rdt),
+		cmocka_unit_test(test_rdt_compare),
 		cmocka_unit_test(test_exec_descriptors),
 	};
 
