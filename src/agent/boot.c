@@ -230,7 +230,7 @@ int agent_mount_share(struct joey_err *err)
 	 */
 	static const char options[] = "trans=virtio,version=9p2000.L,msize=262144,cache=mmap,access=client";
 
-	if (mount("share", "/share", "9p", MS_NODEV, options) < 0 && errno != EBUSY)
+	if (mount("share", "/share", "9p", 0, options) < 0 && errno != EBUSY)
 		return joey_err_sys(err, errno, "mount the share");
 	return 0;
 }

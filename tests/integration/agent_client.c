@@ -13,7 +13,7 @@
  *   output P STREAM TEXT               waits until the output of P contains TEXT
  *   show P STREAM | size P STREAM | sum P STREAM
  *   event P                            waits for an EVENT
- *   raw CTL-OR-IO HEX | pause MS | alive
+ *   raw CTL-OR-IO HEX | pause MS | alive | cpu
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -28,7 +28,7 @@
 
 #include "joey/wire.h"
 
-enum { PROCS = 64, WAIT_MS = 20000 };
+enum { PROCS = 1024, WAIT_MS = 20000 };
 
 struct stream {
 	char *data;
@@ -398,6 +398,25 @@ static void hello(void)
 	request(JOEY_WIRE_HELLO, json, NULL, true);
 }
 
+/* What the command has used since the last time. */
+static void show_cpu(void)
+{
+	static unsigned long long before;
+	static uint64_t wall;
+	unsigned long long user, sys;
+	autofree char *text = NULL;
+	char path[40], *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)agent);
+	if (joey_read_file_at(AT_FDCWD, path, 0, 4096, &text, NULL) < 0 || !(at = strrchr(text, ')')) ||
+	    sscanf(at + 2, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu %llu", &user, &sys) != 2)
+		return;
+	printf("cpu %llu ms wall %llu ms\n", (user + sys - before) * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK),
+	       (unsigned long long)(joey_now_ms() - wall));
+	before = user + sys;
+	wall = joey_now_ms();
+}
+
 static void command(char *line)
 {
 	char *rest = line + strcspn(line, " "), *json;
@@ -428,6 +447,8 @@ static void command(char *line)
 		for (until = joey_now_ms() + (unsigned)atoi(rest); joey_now_ms() < until && !closed;)
 			turn(10);
 		printf("%s\n", closed ? "closed" : "paused");
+	} else if (strcmp(line, "cpu") == 0) {
+		show_cpu();
 	} else if (strcmp(line, "alive") == 0) {
 		turn(0);
 		printf("%s\n", closed || waitpid(agent, NULL, WNOHANG) != 0 ? "no" : "yes");
