@@ -255,7 +255,7 @@ static int leave_sandbox(struct joey_container *c, struct joey_err *err)
 		client_done(&l.cl);
 		(void)ends_soon(&l.place);
 	}
-	return place_destroy(&l.place, err);
+	return place_destroy(&l.place, c->root_fd, err);
 }
 
 int vm_destroy(struct joey_container *c, struct joey_err *err)

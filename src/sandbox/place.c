@@ -43,6 +43,9 @@ int place_open(struct vm_place *p, int root_fd, const char *id, bool make, struc
 	r = open_dir(root_fd, PLACES, make, &p->vm_fd);
 	if (r == 0)
 		r = open_dir(p->vm_fd, id, make, &p->dir_fd);
+	/* somebody has removed it between the two */
+	if (r == -ENOENT && make)
+		return -ESTALE;
 	if (r == -ENOENT)
 		return joey_err_set(err, JOEY_EK_NOT_FOUND, ENOENT, "sandbox %s does not exist", id);
 	return r < 0 ? joey_err_sys(err, r, "open the directory of sandbox %s", id) : 0;
@@ -170,7 +173,7 @@ static int kill_processes(const struct vm_place *p, struct joey_cgroup *cg, stru
 	return 0;
 }
 
-int place_destroy(struct vm_place *p, struct joey_err *err)
+int place_destroy(struct vm_place *p, int root_fd, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
 	int r = place_load(p, err);
@@ -187,6 +190,7 @@ int place_destroy(struct vm_place *p, struct joey_err *err)
 	(void)unlinkat(p->dir_fd, RECORD, 0);
 	if (unlinkat(p->vm_fd, p->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return joey_err_sys(err, errno, "remove the directory of sandbox %s", p->id);
+	(void)unlinkat(root_fd, PLACES, AT_REMOVEDIR); /* of the last one */
 	return 0;
 }
 

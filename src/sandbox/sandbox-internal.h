@@ -47,7 +47,7 @@ struct vm_place {
 		.dir_fd = -EBADF, .vm_fd = -EBADF \
 	}
 
-/* make: creates it.  JOEY_EK_NOT_FOUND when there is none. */
+/* make: creates it (-ESTALE: it was removed meanwhile, try again).  JOEY_EK_NOT_FOUND when there is none. */
 int place_open(struct vm_place *p, int root_fd, const char *id, bool make, struct joey_err *err);
 int place_lock(struct vm_place *p, unsigned timeout_ms, struct joey_err *err);
 void place_unlock(struct vm_place *p);
@@ -57,7 +57,7 @@ int place_save(const struct vm_place *p, struct joey_err *err);
 bool place_is_alive(const struct vm_place *p);
 /* SIGKILL for the sandbox process and everything in its cgroup, then the cgroup and the directory are removed. Locked.
  */
-int place_destroy(struct vm_place *p, struct joey_err *err);
+int place_destroy(struct vm_place *p, int root_fd, struct joey_err *err);
 void place_done(struct vm_place *p);
 #define autoplace __attribute__((cleanup(place_done)))
 
@@ -96,6 +96,7 @@ struct vm_daemon_args {
 	const char *id;
 	bool pod;                 /* stays when its last container has ended; goes with the last one dropped */
 	int listen_fd, client_fd; /* client_fd: the first connection */
+	int tap_fd;               /* -EBADF: no network */
 	int cgroup_fd;
 	const struct joey_vmm_spec *spec;
 };
@@ -109,6 +110,7 @@ struct vm_start {
 	enum joey_cgroup_driver driver;
 	const char *cgroups_path; /* of the container */
 	bool rootless;
+	int tap_fd; /* or -EBADF; borrowed */
 };
 int sandbox_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err);
 
@@ -167,6 +169,12 @@ int proxy_let_go(struct vm_proxy *p, struct joey_err *err);
 /* SIGKILL and reaped. */
 void proxy_abort(struct vm_proxy *p);
 void proxy_done(struct vm_proxy *p);
+
+/* ---- net.c: in the network namespace of process pid ------------------------------------------------------------- */
+
+int net_open_tap(pid_t pid, int *ret_fd, struct joey_err *err);
+/* *ret_json: the request for the guest; NULL: nothing to be done. */
+int net_connect(pid_t pid, char **ret_json, struct joey_err *err);
 
 /* ---- data.c: the backend's object in state.json
  * ------------------------------------------------------------------------------ */
