@@ -55,7 +55,8 @@ struct joey_vmm_start {
 	const struct joey_vmm_spec *spec;
 	/* O_PATH directory that the guest sees by 9p (tag "share"), in the caller's own mount namespace.  If the mount
 	 * that it is on is shared (MS_SHARED), the guest sees what the caller mounts below it at any time, and no
-	 * longer what is unmounted. */
+	 * longer what is unmounted.  The guest cannot write to the directory itself.  What is mounted later must have
+	 * MOUNT_ATTR_NODEV: who took QEMU over can open what the guest cannot. */
 	int share_fd;
 	int tap_fd;    /* IFF_TAP|IFF_NO_PI|IFF_VNET_HDR, attached; -EBADF: the network device has no peer */
 	int cgroup_fd; /* QEMU is born in it; -EBADF: in the caller's.  The making of a template is in no cgroup. */

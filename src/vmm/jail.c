@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -24,9 +25,10 @@
 
 enum { NOFILE = 8192, FD_HIGH = 64 };
 
-/* What serving files with any owner needs, and chroot(2), which QEMU calls when its libraries are loaded. */
+/* What serving files with any owner needs, and chroot(2), which QEMU calls when its libraries are loaded.  Not
+ * CAP_MKNOD: QEMU makes no devices for a guest, and who took it over would make the host's disk. */
 static const unsigned char kept_caps[] = { CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
-					   CAP_FSETID, CAP_MKNOD,        CAP_SETFCAP,         CAP_SYS_CHROOT };
+					   CAP_FSETID, CAP_SETFCAP,      CAP_SYS_CHROOT };
 
 struct jail {
 	struct vmm_spawn *s;
@@ -171,7 +173,9 @@ static int show_qemu(struct jail *j)
 static int show_proc(struct jail *j)
 {
 	static const char *const opts[][2] = { { "subset", "pid" } };
-	const unsigned attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	/* Read-only as well: without subset=pid there are the kernel's settings in it.  What /proc/self/fd leads to can
+	 * be written all the same. */
+	const unsigned attrs = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	autoclose int proc = new_fs("proc", opts, JOEY_ARRAY_SIZE(opts), attrs), again = -EBADF;
 	int r;
 
@@ -355,6 +359,7 @@ void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e)
 	if (s->no_cgroup)
 		vmm_leave_cgroups();
 	(void)setsid();
+	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	(void)umask(0);
 	(void)sethostname("sandbox", strlen("sandbox"));
 	if (s->fds[VMM_FD_TAP] < 0 && s->in->tun) {

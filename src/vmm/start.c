@@ -7,16 +7,20 @@
 #include "joey/log.h"
 #include "vmm/vmm-internal.h"
 
-/* The directory as a mount that follows what its owner mounts below it later, and tells nothing back. */
+/* The directory as a mount that follows what its owner mounts below it later, and tells nothing back.  Its own level is
+ * read-only, so that the places where things are mounted stay; nothing in it is a device. */
 static int clone_share(int share_fd, int *ret, struct joey_err *err)
 {
-	struct mount_attr slave = { .propagation = MS_SLAVE };
+	struct mount_attr all = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, .propagation = MS_SLAVE };
+	struct mount_attr top = { .attr_set = MOUNT_ATTR_RDONLY };
 	autoclose int mnt =
 		joey_sys_open_tree(share_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 	int r = mnt;
 
 	if (r >= 0)
-		r = joey_sys_mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave);
+		r = joey_sys_mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &all);
+	if (r >= 0)
+		r = joey_sys_mount_setattr(mnt, "", AT_EMPTY_PATH, &top);
 	if (r < 0)
 		return joey_err_sys(err, r, "clone the share's mount");
 	*ret = joey_take_fd(&mnt);

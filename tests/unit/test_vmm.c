@@ -681,7 +681,7 @@ static void jailed(void **state)
 	ask(&vm, "report\n", answer, sizeof(answer));
 	/* 0-8, tap, the report's own two, "." and ".." */
 	snprintf(want, sizeof(want),
-		 "fds=%d env=0 write=0 shared=0 truncate=0 etc=0 home=0 work=0 mkdir=0 pid=1 cap=000000008804001f "
+		 "fds=%d env=0 write=0 shared=0 truncate=0 etc=0 home=0 work=0 mkdir=0 pid=1 cap=000000008004001f "
 		 "nnp=1\n\n",
 		 9 + tun + 4);
 	assert_string_equal(answer, want);
