@@ -20,6 +20,7 @@
 
 #include "joey/mount_opts.h"
 #include "joey/oci.h"
+#include "joey/stats.h"
 
 enum joey_phase {
 	JOEY_PHASE_MOUNTS = 0, /* namespaces are entered; ends before createRuntime/createContainer hooks */
@@ -168,6 +169,9 @@ int joey_intel_rdt_apply(const struct joey_intel_rdt *rdt, const char *id, pid_t
 int joey_intel_rdt_join(const struct joey_intel_rdt *rdt, const char *id, pid_t pid, struct joey_err *err);
 /* Other schemata. */
 int joey_intel_rdt_update(const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err);
+bool joey_intel_rdt_mounted(void);
+int joey_intel_rdt_stats(const struct joey_intel_rdt *rdt, const char *id, struct joey_arena *arena,
+			 struct joey_rdt_use *ret, struct joey_err *err);
 int joey_intel_rdt_remove(const struct joey_intel_rdt *rdt, const char *id, bool created, struct joey_err *err);
 
 /* Connects an AF_UNIX stream socket to path (also when longer than sun_path, by way of an O_PATH fd). */

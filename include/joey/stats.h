@@ -43,6 +43,29 @@ struct joey_hugetlb_use {
 	uint64_t usage, failures;
 };
 
+/* Intel RDT; members that this host or group has not are not set, NULL or empty. */
+struct joey_rdt_bandwidth {
+	uint64_t total, local; /* bytes */
+};
+struct joey_rdt_use {
+	bool set;
+	struct {
+		bool set;
+		const char *cbm_mask;
+		uint64_t min_cbm_bits, num_closids;
+		const char *root, *own; /* lines of schemata */
+	} l3;
+	struct {
+		bool set;
+		uint64_t bandwidth_gran, delay_linear, min_bandwidth, num_closids;
+		const char *root, *own;
+	} mb;
+	struct joey_strlist schemata;
+	struct joey_rdt_bandwidth *mbm; /* a domain each */
+	uint64_t *llc;                  /* bytes of cache, a domain each */
+	size_t n_mbm, n_llc;
+};
+
 struct joey_stats {
 	struct {
 		uint64_t total, kernel, user; /* nanoseconds */
@@ -65,6 +88,7 @@ struct joey_stats {
 	struct joey_psi io_psi;
 	struct joey_hugetlb_use *hugetlb;
 	size_t n_hugetlb;
+	struct joey_rdt_use rdt;
 };
 
 enum {

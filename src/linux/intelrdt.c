@@ -240,18 +240,54 @@ int joey_intel_rdt_join(const struct joey_intel_rdt *rdt, const char *id, pid_t 
 	return joey_intel_rdt_apply(&plain, id, pid, &created, err);
 }
 
-int intelrdt_update_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err)
+static int open_existing(int root_fd, const struct joey_intel_rdt *rdt, const char *id, int *ret, struct joey_err *err)
 {
 	const char *name = rdt->clos_id && rdt->clos_id[0] ? rdt->clos_id : id;
-	autoclose int group = -EBADF;
+	int fd;
 
 	if (joey_streq(rdt->clos_id, "/"))
-		group = open_dir(root_fd, ".");
+		fd = open_dir(root_fd, ".");
 	else if (is_name(name))
-		group = open_dir(root_fd, name);
+		fd = open_dir(root_fd, name);
 	else
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "intelRdt: invalid name \"%s\"", name);
-	return group < 0 ? fail(root_fd, group, "open the group", err) : write_schemas(root_fd, group, rdt, err);
+	if (fd < 0)
+		return fail(root_fd, fd, "open the group", err);
+	*ret = fd;
+	return 0;
+}
+
+int intelrdt_update_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err)
+{
+	autoclose int group = -EBADF;
+	int r = open_existing(root_fd, rdt, id, &group, err);
+
+	return r < 0 ? r : write_schemas(root_fd, group, rdt, err);
+}
+
+bool joey_intel_rdt_mounted(void)
+{
+	autoclose int root = -EBADF;
+	autoerr struct joey_err ignored = JOEY_ERR_INIT;
+
+	return open_root(&root, &ignored) == 0;
+}
+
+int joey_intel_rdt_stats(const struct joey_intel_rdt *rdt, const char *id, struct joey_arena *arena,
+			 struct joey_rdt_use *ret, struct joey_err *err)
+{
+	autoclose int root = -EBADF, group = -EBADF, groups = -EBADF, own = -EBADF;
+	int r = open_root(&root, err);
+
+	if (r == 0)
+		r = open_existing(root, rdt, id, &group, err);
+	if (r < 0)
+		return r;
+	if (rdt->enable_monitoring && is_name(id))
+		groups = open_dir(group, "mon_groups");
+	if (groups >= 0)
+		own = open_dir(groups, id);
+	return intelrdt_stats_at(root, group, own >= 0 ? own : group, arena, ret, err);
 }
 
 int joey_intel_rdt_update(const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err)

@@ -246,6 +246,9 @@ int intelrdt_compare(int root_fd, int group, const struct joey_intel_rdt *rdt, s
 int intelrdt_apply_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, pid_t pid, bool *ret_created,
 		      struct joey_err *err);
 int intelrdt_update_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, struct joey_err *err);
+/* monitored: the group that counts what the container uses. */
+int intelrdt_stats_at(int root_fd, int group, int monitored, struct joey_arena *arena, struct joey_rdt_use *ret,
+		      struct joey_err *err);
 int intelrdt_remove_at(int root_fd, const struct joey_intel_rdt *rdt, const char *id, bool created,
 		       struct joey_err *err);
 

@@ -79,12 +79,28 @@ int native_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joe
 	return cg ? joey_cgroup_pids(cg, ret, ret_n, err) : init_alone(c, ret, ret_n, err);
 }
 
+/* Most hosts have no resctrl, and need not read the config for it. */
+static int rdt_stats(struct joey_container *c, struct joey_arena *arena, struct joey_rdt_use *ret, struct joey_err *err)
+{
+	const struct joey_config *config;
+	int r;
+
+	if (!joey_intel_rdt_mounted())
+		return 0;
+	r = joey_container_config(c, &config, err);
+	if (r < 0 || !config->intel_rdt)
+		return r;
+	return joey_intel_rdt_stats(config->intel_rdt, c->id, arena, ret, err);
+}
+
 int native_stats(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
 	int r = need_cgroup(c, &cg, err);
 
-	return r < 0 ? r : joey_cgroup_stats(cg, arena, ret, err);
+	if (r == 0)
+		r = joey_cgroup_stats(cg, arena, ret, err);
+	return r < 0 ? r : rdt_stats(c, arena, &ret->rdt, err);
 }
 
 int native_watch(struct joey_container *c, struct joey_watch *ret, struct joey_err *err)

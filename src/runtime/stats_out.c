@@ -158,6 +158,79 @@ static void hugetlb(struct joey_json_out *o, const struct joey_stats *s)
 	joey_json_out_end(o);
 }
 
+static void text(struct joey_json_out *o, const char *key, const char *value)
+{
+	if (value)
+		joey_json_out_string(o, key, value);
+}
+
+static void l3_cache(struct joey_json_out *o, const struct joey_rdt_use *u)
+{
+	if (!u->l3.set)
+		return;
+	joey_json_out_object(o, "l3_cache_info");
+	joey_json_out_string(o, "cbm_mask", u->l3.cbm_mask);
+	joey_json_out_u64(o, "min_cbm_bits", u->l3.min_cbm_bits);
+	joey_json_out_u64(o, "num_closids", u->l3.num_closids);
+	joey_json_out_end(o);
+	text(o, "l3_cache_schema_root", u->l3.root);
+	text(o, "l3_cache_schema", u->l3.own);
+}
+
+static void mem_bw(struct joey_json_out *o, const struct joey_rdt_use *u)
+{
+	if (!u->mb.set)
+		return;
+	joey_json_out_object(o, "mem_bw_info");
+	joey_json_out_u64(o, "bandwidth_gran", u->mb.bandwidth_gran);
+	joey_json_out_u64(o, "delay_linear", u->mb.delay_linear);
+	joey_json_out_u64(o, "min_bandwidth", u->mb.min_bandwidth);
+	joey_json_out_u64(o, "num_closids", u->mb.num_closids);
+	joey_json_out_end(o);
+	text(o, "mem_bw_schema_root", u->mb.root);
+	text(o, "mem_bw_schema", u->mb.own);
+}
+
+static void rdt_lists(struct joey_json_out *o, const struct joey_rdt_use *u)
+{
+	if (u->schemata.n > 0) {
+		joey_json_out_array(o, "schemata");
+		for (size_t i = 0; i < u->schemata.n; i++)
+			joey_json_out_string(o, NULL, u->schemata.v[i]);
+		joey_json_out_end(o);
+	}
+	if (u->n_mbm > 0) {
+		joey_json_out_array(o, "mbm_stats");
+		for (size_t i = 0; i < u->n_mbm; i++) {
+			joey_json_out_object(o, NULL);
+			joey_json_out_u64(o, "mbm_total_bytes", u->mbm[i].total);
+			joey_json_out_u64(o, "mbm_local_bytes", u->mbm[i].local);
+			joey_json_out_end(o);
+		}
+		joey_json_out_end(o);
+	}
+	if (u->n_llc > 0) {
+		joey_json_out_array(o, "cmt_stats");
+		for (size_t i = 0; i < u->n_llc; i++) {
+			joey_json_out_object(o, NULL);
+			joey_json_out_u64(o, "llc_occupancy", u->llc[i]);
+			joey_json_out_end(o);
+		}
+		joey_json_out_end(o);
+	}
+}
+
+static void intel_rdt(struct joey_json_out *o, const struct joey_rdt_use *u)
+{
+	joey_json_out_object(o, "intel_rdt");
+	if (u->set) {
+		l3_cache(o, u);
+		mem_bw(o, u);
+		rdt_lists(o, u);
+	}
+	joey_json_out_end(o);
+}
+
 static void data(struct joey_json_out *o, const struct joey_stats *s)
 {
 	joey_json_out_object(o, "data");
@@ -167,8 +240,7 @@ static void data(struct joey_json_out *o, const struct joey_stats *s)
 	pids(o, s);
 	blkio(o, s);
 	hugetlb(o, s);
-	joey_json_out_object(o, "intel_rdt");
-	joey_json_out_end(o);
+	intel_rdt(o, &s->rdt);
 	joey_json_out_null(o, "network_interfaces");
 	joey_json_out_end(o);
 }

@@ -9,10 +9,10 @@ cd "$top" || exit 1
 # Which folder answers for a shared header.
 owners='
 util	err log util syscalls json blake2b mountinfo protobuf gvariant sdbus check
-oci	oci mount_opts
+oci	oci mount_opts stats
 conf	conf
 namespaces	namespace
-cgroups	cgroup stats
+cgroups	cgroup
 linux	setup
 state	container init
 wire	wire

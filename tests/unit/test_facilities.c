@@ -537,6 +537,52 @@ static void rdt_compare(void *arg)
 	}
 }
 
+static void rdt_stats(void *arg)
+{
+	static const char *const dirs[] = { "/mnt/info",
+					    "/mnt/info/L3",
+					    "/mnt/info/MB",
+					    "/mnt/info/L3_MON",
+					    "/mnt/g",
+					    "/mnt/g/mon_data",
+					    "/mnt/g/mon_data/mon_L3_00",
+					    "/mnt/g/mon_data/mon_L3_02" };
+	struct joey_err err = JOEY_ERR_INIT;
+	struct joey_arena arena = JOEY_ARENA_INIT;
+	struct joey_rdt_use u = { 0 };
+	int root, group;
+
+	(void)arg;
+	private_mounts(0);
+	CHECK(mount("tmpfs", "/mnt", "tmpfs", 0, NULL) == 0);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(dirs); i++)
+		CHECK(mkdir(dirs[i], 0755) == 0);
+	put_text("/mnt/schemata", "    MB:0=100;2=100\n    L3:0=7ff;2=7ff\n");
+	put_text("/mnt/g/schemata", "    MB:0= 50;2=100\n    L3:0=00f;2=7ff\n");
+	root = open("/mnt", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	group = open("/mnt/g", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* the least that there can be */
+	CHECK_OK(intelrdt_stats_at(root, group, group, &arena, &u, &err), &err);
+	CHECK(u.set && !u.l3.set && !u.mb.set && !u.l3.own && u.n_mbm == 0 && u.n_llc == 0 && u.schemata.n == 2);
+	put_text("/mnt/info/L3/cbm_mask", "7ff\n");
+	put_text("/mnt/info/L3/min_cbm_bits", "2\n");
+	put_text("/mnt/info/L3/num_closids", "16\n");
+	put_text("/mnt/info/MB/num_closids", "8\n");
+	put_text("/mnt/info/MB/bandwidth_gran", "10\n");
+	put_text("/mnt/info/L3_MON/mon_features", "llc_occupancy\nmbm_total_bytes\nmbm_local_bytes\n");
+	put_text("/mnt/g/mon_data/mon_L3_00/llc_occupancy", "65536\n");
+	put_text("/mnt/g/mon_data/mon_L3_00/mbm_total_bytes", "Unavailable\n");
+	put_text("/mnt/g/mon_data/mon_L3_02/mbm_total_bytes", "7\n");
+	put_text("/mnt/g/mon_data/mon_L3_02/mbm_local_bytes", "5\n");
+	CHECK_OK(intelrdt_stats_at(root, group, group, &arena, &u, &err), &err);
+	CHECK(u.l3.set && joey_streq(u.l3.cbm_mask, "7ff") && u.l3.min_cbm_bits == 2 && u.l3.num_closids == 16);
+	CHECK(joey_streq(u.l3.root, "L3:0=7ff;2=7ff") && joey_streq(u.l3.own, "L3:0=00f;2=7ff"));
+	CHECK(u.mb.set && u.mb.bandwidth_gran == 10 && joey_streq(u.mb.own, "MB:0= 50;2=100"));
+	CHECK(u.n_llc == 2 && u.llc[0] == 65536 && u.llc[1] == 0);
+	CHECK(u.n_mbm == 2 && u.mbm[0].total == 0 && u.mbm[1].total == 7 && u.mbm[1].local == 5);
+	joey_arena_done(&arena);
+}
+
 static void rdt(void *arg)
 {
 	static char clos[] = "clos", slash[] = "/", dots[] = "..", nested[] = "a/b", mb[] = "MB:0=50", l3[] = "L3:0=f",
@@ -659,6 +705,7 @@ CHILD_TEST(terminal_hostile)
 CHILD_TEST(terminal_nowhere)
 CHILD_TEST(rdt)
 CHILD_TEST(rdt_compare)
+CHILD_TEST(rdt_stats)
 CHILD_TEST(exec_descriptors)
 
 int main(void)
@@ -681,6 +728,7 @@ int main(void)
 		cmocka_unit_test(test_terminal_nowhere),
 		cmocka_unit_test(test_rdt),
 		cmocka_unit_test(test_rdt_compare),
+		cmocka_unit_test(test_rdt_stats),
 		cmocka_unit_test(test_exec_descriptors),
 	};
 

@@ -265,6 +265,35 @@ static void test_events(void **state)
 	assert_error(f, joey_rt_events(&f->rt, &o, &f->err), "container with id c1 is not running");
 }
 
+static void test_rdt_json(void **state)
+{
+	static char mb[] = "MB:0=50", l3[] = "L3:0=f";
+	char *lines[] = { mb, l3, NULL };
+	struct joey_rdt_bandwidth mbm = { 7, 5 };
+	uint64_t llc = 9;
+	struct joey_stats s = {
+		.rdt = { .set = true,
+			 .l3 = { .set = true, .cbm_mask = "7ff", .min_cbm_bits = 2, .num_closids = 16, .own = l3 },
+			 .mb = { .set = true, .bandwidth_gran = 10, .root = "MB:0=100", .own = mb },
+			 .schemata = { lines, 2 },
+			 .mbm = &mbm,
+			 .n_mbm = 1,
+			 .llc = &llc,
+			 .n_llc = 1 },
+	};
+	autofree char *line = NULL;
+
+	(void)state;
+	assert_int_equal(rt_event_line("c1", "stats", &s, &line, NULL), 0);
+	assert_non_null(strstr(
+		line, "\"intel_rdt\":{\"l3_cache_info\":{\"cbm_mask\":\"7ff\",\"min_cbm_bits\":2,\"num_closids\":16},"
+		      "\"l3_cache_schema\":\"L3:0=f\",\"mem_bw_info\":{\"bandwidth_gran\":10,\"delay_linear\":0,"
+		      "\"min_bandwidth\":0,\"num_closids\":0},\"mem_bw_schema_root\":\"MB:0=100\","
+		      "\"mem_bw_schema\":\"MB:0=50\",\"schemata\":[\"MB:0=50\",\"L3:0=f\"],"
+		      "\"mbm_stats\":[{\"mbm_total_bytes\":7,\"mbm_local_bytes\":5}],"
+		      "\"cmt_stats\":[{\"llc_occupancy\":9}]},\"network_interfaces\":null"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +304,7 @@ int main(void)
 		test_with_fixture(test_ps),
 		test_with_fixture(test_ps_filter),
 		test_with_fixture(test_events),
+		cmocka_unit_test(test_rdt_json),
 	};
 
 	return cmocka_run_group_tests_name("runtime_verbs", tests, NULL, NULL);
