@@ -4,6 +4,7 @@
  * verbs, and ends with the last container; QEMU ends with it.  It holds no descriptor of whoever called joey, and has
  * no privilege left when the guest's first byte is read.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -229,12 +230,24 @@ static void tell_failure(struct daemon *d, const char *why)
 	}
 }
 
-static void cast_off(void)
+/* It lives longer than joey, and whoever called joey waits for the end of his pipes. */
+static void close_what_is_not_ours(const struct vm_daemon_args *args)
+{
+	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		(void)dup2(null, fd);
+	close_all_but(keep, JOEY_ARRAY_SIZE(keep), STDERR_FILENO + 1);
+}
+
+static void cast_off(const struct vm_daemon_args *args)
 {
 	static const struct rlimit no_core = { 0, 0 };
 	sigset_t none;
 
 	joey_log_set_sink(NULL, NULL, JOEY_LOG_ERROR);
+	close_what_is_not_ours(args);
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, "joey-sandbox");
 	(void)prctl(PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL);
@@ -252,7 +265,7 @@ void daemon_main(const struct vm_daemon_args *args)
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 	struct daemon *d = calloc(1, sizeof(*d));
 
-	cast_off();
+	cast_off(args);
 	if (!d)
 		_exit(1);
 	d->args = args;

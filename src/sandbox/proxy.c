@@ -243,21 +243,19 @@ static void run(struct proxy *p)
 	end_as(p->wstatus);
 }
 
-/* Only what is needed stays open: an engine waits for the end of its pipes. */
-static void close_others(const struct proxy *p, unsigned from)
+void close_all_but(int *keep, size_t n, unsigned from)
 {
-	int keep[] = { p->sock, p->sigfd, p->leash, p->tty, p->gate.start, p->gate.report };
 	unsigned next = from;
 
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(keep); i++)
-		for (size_t j = i + 1; j < JOEY_ARRAY_SIZE(keep); j++)
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = i + 1; j < n; j++)
 			if (keep[j] < keep[i]) {
 				int t = keep[i];
 
 				keep[i] = keep[j];
 				keep[j] = t;
 			}
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(keep); i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (keep[i] < (int)next)
 			continue;
 		if ((unsigned)keep[i] > next)
@@ -265,6 +263,14 @@ static void close_others(const struct proxy *p, unsigned from)
 		next = (unsigned)keep[i] + 1;
 	}
 	(void)joey_close_range(next, ~0U);
+}
+
+/* Only what is needed stays open: an engine waits for the end of its pipes. */
+static void close_others(const struct proxy *p)
+{
+	int keep[] = { p->sock, p->sigfd, p->leash, p->tty, p->gate.start, p->gate.report };
+
+	close_all_but(keep, JOEY_ARRAY_SIZE(keep), PROXY_FDS_FROM);
 }
 
 static void add_streams(struct proxy *p)
@@ -316,7 +322,7 @@ static _Noreturn void proxy_main(const struct vm_proxy *v, int sock, int leash, 
 		for (int fd = 0; fd <= STDERR_FILENO; fd++)
 			(void)dup2(tty, fd);
 	}
-	close_others(&p, PROXY_FDS_FROM);
+	close_others(&p);
 	if (chdir("/") < 0)
 		_exit(1);
 	add_streams(&p);
