@@ -169,6 +169,8 @@ int proxy_let_go(struct vm_proxy *p, struct joey_err *err);
 /* SIGKILL and reaped. */
 void proxy_abort(struct vm_proxy *p);
 void proxy_done(struct vm_proxy *p);
+/* Of a process that was forked and will not execute anything: closes what is not to be kept (sorted here), from on. */
+void close_all_but(int *keep, size_t n, unsigned from);
 
 /* ---- net.c: in the network namespace of process pid ------------------------------------------------------------- */
 
