@@ -82,11 +82,15 @@ static int lock_by_force(struct rt_target *t, struct joey_err *err)
 /* What cannot be read cannot be killed by name either; the user asked for the end of it. */
 static int delete_unreadable(struct rt_target *t, struct joey_err *err)
 {
+	const struct joey_backend *isolating = joey_backend_isolating();
 	int r;
 
 	joey_warn("%s: the directory is removed, processes and a cgroup may be left", joey_err_text(err));
 	joey_err_clear(err);
 	r = joey_container_lock(t->c, RT_LOCK_MS, err);
+	/* A sandbox has its own record. */
+	if (r == 0 && isolating)
+		(void)isolating->destroy(t->c, NULL);
 	return r < 0 ? r : joey_container_remove_dir(t->c, err);
 }
 

@@ -13,6 +13,7 @@
 
 struct link {
 	struct vm_data data;
+	bool unknown; /* which of the containers in there it is */
 	struct vm_place place;
 	struct vm_client cl;
 };
@@ -222,7 +223,7 @@ static bool has_others(struct link *l)
 	    joey_json_parse((const char *)text, len, len, &arena, &j, NULL) == 0)
 		(void)joey_json_get_u64(j, "containers", &n);
 	joey_arena_done(&arena);
-	return n > 0;
+	return n > (l->unknown ? 1 : 0);
 }
 
 static bool ends_soon(const struct vm_place *p)
@@ -239,10 +240,14 @@ static int leave_sandbox(struct joey_container *c, struct joey_err *err)
 {
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
 	autolink struct link l = LINK_INIT;
-	int r = data_load(c, &l.data, &sub);
+	int r;
 
-	if (r == 0)
-		r = place_open(&l.place, c->root_fd, l.data.sandbox, false, &sub);
+	/* A state that was never written, or is broken: the sandbox of that name, if nobody else is in there. */
+	if (data_load(c, &l.data, NULL) < 0) {
+		l.data = (struct vm_data){ .sandbox = c->id, .pod = true };
+		l.unknown = true;
+	}
+	r = place_open(&l.place, c->root_fd, l.data.sandbox, false, &sub);
 	if (r == 0)
 		r = place_lock(&l.place, VM_ANSWER_MS, &sub);
 	if (r == -ENOENT || r == -ESTALE || r == -EPROTO)

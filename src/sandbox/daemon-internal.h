@@ -19,7 +19,7 @@ enum {
 struct daemon_proc {
 	uint32_t handle, container; /* container: the handle of its first process */
 	int sock;                   /* -EBADF: the proxy is gone */
-	bool exited;
+	bool exited, known;         /* known: the guest has been asked for it */
 	struct joey_wire_in in;
 	struct joey_wire_out out;
 };

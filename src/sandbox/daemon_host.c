@@ -144,6 +144,17 @@ static int watch(struct daemon_conn *c, const struct joey_frame *f, const struct
 /* ---- requests for the guest ----------------------------------------------------------------------------------------
  */
 
+static void set_known(struct daemon *d, const struct joey_json *j, const char *key)
+{
+	uint64_t handle = 0;
+	struct daemon_proc *p;
+
+	(void)joey_json_get_u64(j, key, &handle);
+	p = handle <= UINT32_MAX ? daemon_proc_find(d, (uint32_t)handle) : NULL;
+	if (p)
+		p->known = true;
+}
+
 static int pass_on(struct daemon *d, struct daemon_conn *c, struct daemon_proc *p, const struct joey_frame *f,
 		   const struct joey_json *j)
 {
@@ -160,6 +171,8 @@ static int pass_on(struct daemon *d, struct daemon_conn *c, struct daemon_proc *
 	if (f->type == JOEY_WIRE_BLOB && r == 0)
 		return 0;
 	q->sent = true;
+	if (f->type == JOEY_WIRE_CREATE || f->type == JOEY_WIRE_EXEC)
+		set_known(d, j, f->type == JOEY_WIRE_CREATE ? "c" : "p");
 	if (f->type == JOEY_WIRE_DROP && joey_json_get_u64(j, "c", &subject) == 0) {
 		q->subject = (uint32_t)subject;
 		/* without a pod the end of the first process has counted already */
@@ -265,7 +278,10 @@ void host_proc_lost(struct daemon *d, struct daemon_proc *p)
 	const uint8_t kill[4] = { SIGKILL };
 
 	p->sock = joey_close(p->sock);
-	if (p->exited) {
+	/* joey was killed before it asked the guest for it */
+	if (!p->known && p->handle == p->container && d->n_containers > 0)
+		d->n_containers--;
+	if (p->exited || !p->known) {
 		daemon_proc_remove(d, p);
 		return;
 	}
