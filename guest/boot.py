@@ -178,7 +178,7 @@ def main():
     parser.add_argument("--print", action="store_true")
     parser.add_argument("--boots", type=int, default=0)
     parser.add_argument("--report", action="store_true")
-    parser.add_argument("--deadline", type=float, default=30, help="seconds for one boot")
+    parser.add_argument("--deadline", type=float, default=120, help="seconds for one boot")
     parser.add_argument("--append", default="", help="more for the kernel's command line")
     parser.add_argument("--memory", default="2048M")
     parser.add_argument("--cpus", type=int, default=1)

@@ -22,7 +22,7 @@ made() {
 # reported KIND: what the kernel says about itself.
 reported() {
 	made "$1"
-	[ -s "$W/$1.report" ] || "$GUEST/boot.py" --report --deadline 60 --share "$W/share" "$W/$1" >"$W/$1.report"
+	[ -s "$W/$1.report" ] || "$GUEST/boot.py" --report --deadline 180 --share "$W/share" "$W/$1" >"$W/$1.report"
 	cat "$W/$1.report" >&2
 }
 value() { sed -n "s/^$2=//p" "$W/$1.report"; }
@@ -58,7 +58,7 @@ kernel_serves() {
 
 answers() {
 	made "$1"
-	run "$GUEST/boot.py" --boots "$BOOTS" --deadline 60 "$W/$1"
+	run "$GUEST/boot.py" --boots "$BOOTS" --deadline 180 "$W/$1"
 	echo "$output"
 	echo "# ${lines[-1]}" >&3
 	[ "$status" = 0 ]
