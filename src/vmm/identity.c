@@ -100,6 +100,19 @@ int vmm_boot_id(char **ret)
 	return r;
 }
 
+/* The machine as the table of qemu.c has it, whatever QEMU's version: another joey may have other devices. */
+static int add_machine(struct joey_blake2b *h, const struct vmm_inputs *in)
+{
+	const struct vmm_machine m = { .in = in, .version = { 7, 2 }, .mode = VMM_BUILD, .acpi = true };
+	struct joey_arena arena = JOEY_ARENA_INIT;
+	char **argv = vmm_command_line(&m, &arena);
+
+	for (size_t i = 0; argv && argv[i]; i++)
+		add_text(h, argv[i]);
+	joey_arena_done(&arena);
+	return argv ? 0 : -ENOMEM;
+}
+
 static int make_key(struct vmm_inputs *in)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -127,6 +140,9 @@ static int make_key(struct vmm_inputs *in)
 	add_u64(&h, in->spec.vcpus);
 	add_u64(&h, (uint64_t)in->spec.accel);
 	add_u64(&h, in->tun);
+	r = add_machine(&h, in);
+	if (r < 0)
+		return r;
 	joey_blake2b_finish(&h, digest);
 	for (size_t i = 0; i < sizeof(digest); i++) {
 		in->key[2 * i] = hex[digest[i] >> 4];

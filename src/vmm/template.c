@@ -63,10 +63,17 @@ int vmm_template_get(const struct vmm_inputs *in, void (*progress)(void *arg, co
 		return r;
 	if (vmm_store_get(dir, in->key, ret, &miss) == 0)
 		return 0;
+	joey_err_clear(&miss);
 	if (vmm_store_bad(dir, in->key) >= VMM_BAD_MAX)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTRECOVERABLE,
 				    "templates of this guest have failed before ('joey template prune' forgets that)");
-	r = vmm_store_lock(dir, in->key, joey_now_ms() + LOCK_LIMIT_MS, &lock, err);
+	r = vmm_store_lock(dir, in->key, 0, &lock, &miss);
+	if (r == -ETIMEDOUT) {
+		say(progress, arg, "waiting for a template of the guest that another process makes");
+		r = vmm_store_lock(dir, in->key, joey_now_ms() + LOCK_LIMIT_MS, &lock, err);
+	} else if (r < 0) {
+		return joey_err_set(err, JOEY_EK_OTHER, -r, "%s", joey_err_text(&miss));
+	}
 	if (r < 0)
 		return r;
 	/* Perhaps somebody made it while this one waited; or made it in vain. */
