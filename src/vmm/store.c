@@ -183,15 +183,17 @@ int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err)
 	return 0;
 }
 
-/* ---- failures: one byte each
- * ------------------------------------------------------------------------------------------------ */
+/* ---- failures: one byte each, forgotten after a while
+ * ------------------------------------------------------------------------ */
+
+enum { BAD_FOR_S = 600 };
 
 unsigned vmm_store_bad(int dir_fd, const char *key)
 {
 	struct name name = name_of(key, ".bad");
 	struct stat st;
 
-	if (fstatat(dir_fd, name.text, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(dir_fd, name.text, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_mtim.tv_sec + BAD_FOR_S < time(NULL))
 		return 0;
 	return st.st_size > VMM_BAD_MAX ? VMM_BAD_MAX : (unsigned)st.st_size;
 }
@@ -199,7 +201,9 @@ unsigned vmm_store_bad(int dir_fd, const char *key)
 void vmm_store_mark_bad(int dir_fd, const char *key)
 {
 	struct name name = name_of(key, ".bad");
-	autoclose int fd = openat(dir_fd, name.text, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int anew = vmm_store_bad(dir_fd, key) == 0 ? O_TRUNC : 0;
+	autoclose int fd =
+		openat(dir_fd, name.text, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | anew, 0600);
 
 	if (fd >= 0)
 		(void)joey_write_all(fd, "x", 1);

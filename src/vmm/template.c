@@ -65,8 +65,9 @@ int vmm_template_get(const struct vmm_inputs *in, void (*progress)(void *arg, co
 		return 0;
 	joey_err_clear(&miss);
 	if (vmm_store_bad(dir, in->key) >= VMM_BAD_MAX)
-		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTRECOVERABLE,
-				    "templates of this guest have failed before ('joey template prune' forgets that)");
+		return joey_err_set(
+			err, JOEY_EK_UNSUPPORTED, ENOTRECOVERABLE,
+			"templates of this guest failed only minutes ago ('joey template prune' forgets that)");
 	r = vmm_store_lock(dir, in->key, 0, &lock, &miss);
 	if (r == -ETIMEDOUT) {
 		say(progress, arg, "waiting for a template of the guest that another process makes");

@@ -491,6 +491,7 @@ static void verdicts(void **state)
 
 static void locks(void **state)
 {
+	const struct timespec long_ago[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
 	char key[VMM_KEY_LEN + 1], name[VMM_KEY_LEN + 16];
 	struct joey_err err = JOEY_ERR_INIT;
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), first = -1, second = -1;
@@ -511,6 +512,11 @@ static void locks(void **state)
 	vmm_store_mark_bad(fd, key);
 	vmm_store_mark_bad(fd, key);
 	assert_int_equal(vmm_store_bad(fd, key), 2);
+	snprintf(name, sizeof(name), "%s.bad", key);
+	assert_int_equal(utimensat(fd, name, long_ago, 0), 0);
+	assert_int_equal(vmm_store_bad(fd, key), 0);
+	vmm_store_mark_bad(fd, key);
+	assert_int_equal(vmm_store_bad(fd, key), 1);
 	key[0] = 'b';
 	assert_int_equal(vmm_store_bad(fd, key), 0);
 	key[0] = 'a';
