@@ -206,19 +206,26 @@ static void take_leash(struct proxy *p)
 
 enum { P_SOCK, P_SIG, P_LEASH, P_GATE, P_RELAY, P_N = P_RELAY + 3 };
 
+/* Not before joey has let us go: it is told of a success only by a proxy that is there, however short the process was.
+ */
+static bool is_over(const struct proxy *p)
+{
+	return p->exited && p->leash < 0 && (!joey_relay_pending(&p->relay) || joey_now_ms() >= p->flush_until);
+}
+
+static int time_left(const struct proxy *p)
+{
+	uint64_t now = joey_now_ms();
+
+	return p->exited && now < p->flush_until ? (int)(p->flush_until - now) : -1;
+}
+
 static void run(struct proxy *p)
 {
-	while (!p->exited || joey_relay_pending(&p->relay)) {
+	while (!is_over(p)) {
 		struct pollfd pf[P_N];
-		int timeout = -1;
+		int timeout = time_left(p);
 
-		if (p->exited) {
-			uint64_t now = joey_now_ms();
-
-			if (now >= p->flush_until)
-				break;
-			timeout = (int)(p->flush_until - now);
-		}
 		pf[P_SOCK] = (struct pollfd){ .fd = p->exited ? -1 : p->sock, .events = POLLIN };
 		if (joey_wire_waits(&p->out))
 			pf[P_SOCK].events |= POLLOUT;
