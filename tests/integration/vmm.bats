@@ -134,7 +134,7 @@ holder() { private "$TRY" list | awk '{ print $3; exit }'; }
 	[ -z "$(private "$TRY" list)" ]
 }
 
-@test "a template that failed three times is not made again until it is pruned" {
+@test "a template that failed three times is not made again until that is forgotten" {
 	for i in 1 2 3; do try failed; done
 	run -0 --separate-stderr try start
 	[[ $output == *'restored 0 '* && $stderr == *'without a template'* ]]
