@@ -14,7 +14,7 @@ static int no_memory(struct joey_err *err)
 	return joey_err_sys(err, ENOMEM, "adapt the configuration to the guest");
 }
 
-static int adapt_namespaces(struct joey_config *c, struct joey_err *err)
+static int adapt_namespaces(const struct agent_adapt *a, struct joey_config *c, struct joey_err *err)
 {
 	if (c->ns[JOEY_NS_USER].path && c->uid_mappings.n == 0)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
@@ -22,7 +22,7 @@ static int adapt_namespaces(struct joey_config *c, struct joey_err *err)
 	for (unsigned i = 0; i < JOEY_NS_MAX; i++)
 		c->ns[i].path = NULL;
 	c->ns[JOEY_NS_NET].present = true;
-	c->ns[JOEY_NS_NET].path = joey_arena_strdup(&c->arena, "/proc/self/ns/net");
+	c->ns[JOEY_NS_NET].path = joey_arena_strdup(&c->arena, a->netns);
 	return c->ns[JOEY_NS_NET].path ? 0 : no_memory(err);
 }
 
@@ -103,7 +103,7 @@ static void drop_choice(struct joey_pairs *annotations)
 int agent_adapt(void *arg, struct joey_config *c, struct joey_err *err)
 {
 	const struct agent_adapt *a = arg;
-	int r = adapt_namespaces(c, err);
+	int r = adapt_namespaces(a, c, err);
 
 	if (r == 0)
 		r = adapt_mounts(a, c, err);

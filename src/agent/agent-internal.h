@@ -29,6 +29,8 @@ enum {
 	AGENT_SIGNAL_MAX = 64,
 };
 
+#define AGENT_NETNS "/run/net" /* in a guest: the network namespace of all containers */
+
 /* ---- processes: proc.c ------------------------------------------------------------------------------------------ */
 
 enum agent_proc_state {
@@ -146,6 +148,7 @@ int agent_carry_out(const struct agent *a, const struct agent_job *j, struct age
 /* adapt.c: a host's config becomes one for the guest. */
 struct agent_adapt {
 	const char *share, *cgroup; /* the mount of the share; directory of all containers' cgroups */
+	const char *netns;
 	uint32_t handle;
 	uint16_t rows, cols; /* of the terminal, or 0 */
 };
@@ -178,7 +181,8 @@ struct agent_port {
 struct agent {
 	bool test; /* --fds: not in a guest */
 	bool greeted;
-	const char *cgroup;                      /* "/joey" */
+	const char *cgroup; /* "/joey" */
+	const char *netns;
 	char rt_root[256], dir[256], share[256]; /* the runtime's root; bundles and sockets; the share's mount */
 	struct agent_port ctl, io;
 	int sigfd;

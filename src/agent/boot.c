@@ -8,6 +8,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -204,6 +205,19 @@ static void raise_limits(void)
 	(void)setrlimit(RLIMIT_CORE, &core);
 }
 
+/*
+ * The containers' network namespace is the machine's first one, and not the agent's own: so that it is one to join, in
+ * which network sysctls may be set, and not "the host's".
+ */
+static void leave_network(void)
+{
+	autoclose int file = open(AGENT_NETNS, O_WRONLY | O_CREAT | O_CLOEXEC, 0400);
+
+	must(file, "make", AGENT_NETNS);
+	must(mount("/proc/self/ns/net", AGENT_NETNS, NULL, MS_BIND, NULL), "keep", "the network namespace");
+	must(unshare(CLONE_NEWNET), "leave", "the network namespace");
+}
+
 void agent_boot(int *ret_ctl, int *ret_io)
 {
 	(void)umask(022);
@@ -218,6 +232,7 @@ void agent_boot(int *ret_ctl, int *ret_io)
 	(void)joey_write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");
 	if (agent_loopback_up() < 0)
 		agent_die(NULL, "cannot bring up lo");
+	leave_network();
 	*ret_ctl = open_port("ctl");
 	*ret_io = open_port("io");
 }

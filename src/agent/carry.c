@@ -4,6 +4,7 @@
  * Descriptors 0, 1 and 2 are the new process's already.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -57,9 +58,12 @@ static void remove_bundle(const struct carry *c)
 
 static int do_create(struct carry *c, struct joey_err *err)
 {
-	struct agent_adapt adapt = {
-		.share = c->a->share, .cgroup = c->a->cgroup, .handle = c->j->c, .rows = c->j->rows, .cols = c->j->cols
-	};
+	struct agent_adapt adapt = { .share = c->a->share,
+				     .cgroup = c->a->cgroup,
+				     .netns = c->a->netns,
+				     .handle = c->j->c,
+				     .rows = c->j->rows,
+				     .cols = c->j->cols };
 	const struct joey_create_opts o = {
 		.id = c->id,
 		.bundle = c->bundle,
@@ -196,6 +200,10 @@ static int do_drop(struct carry *c, struct joey_err *err)
 
 static int do_net(struct carry *c, struct joey_err *err)
 {
+	autoclose int fd = open(c->a->netns, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+		return joey_err_sys(err, errno, "guest: net: enter the network namespace");
 	return agent_net(c->j->json, err);
 }
 

@@ -337,6 +337,7 @@ void agent_init(struct agent *a, int ctl, int io, const char *root, const char *
 	memset(a, 0, sizeof(*a));
 	a->test = test;
 	a->cgroup = cgroup;
+	a->netns = test ? "/proc/self/ns/net" : AGENT_NETNS;
 	if (snprintf(a->rt_root, sizeof(a->rt_root), "%s/joey", root) >= (int)sizeof(a->rt_root) - 16)
 		agent_die(a, "the root directory's name is too long");
 	snprintf(a->dir, sizeof(a->dir), "%s/joey-agent", root);

@@ -280,7 +280,7 @@ static struct joey_config *config(const char *text)
 
 static void what_becomes_of_a_config(void **state)
 {
-	struct agent_adapt ad = { .share = "/share", .cgroup = "/joey", .handle = 12 };
+	struct agent_adapt ad = { .share = "/share", .cgroup = "/joey", .netns = "/run/net", .handle = 12 };
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 	struct joey_config *c = config(
 		HEAD RUN ",\"hostname\":\"h\",\"annotations\":{\"io.joey.sandbox\":\"vm\",\"a\":\"b\",\"io.joey."
@@ -311,7 +311,7 @@ static void what_becomes_of_a_config(void **state)
 			assert_null(c->ns[i].path);
 	assert_true(joey_config_new_ns(c, JOEY_NS_PID) && joey_config_new_ns(c, JOEY_NS_IPC));
 	assert_false(c->ns[JOEY_NS_CGROUP].present);
-	assert_string_equal(c->ns[JOEY_NS_NET].path, "/proc/self/ns/net");
+	assert_string_equal(c->ns[JOEY_NS_NET].path, "/run/net");
 	for (unsigned k = 0; k < JOEY_HOOK_MAX; k++)
 		assert_int_equal(c->hooks[k].n, k == JOEY_HOOK_CREATE_CONTAINER || k == JOEY_HOOK_START_CONTAINER);
 	assert_null(c->process->apparmor_profile);
@@ -324,7 +324,7 @@ static void what_becomes_of_a_config(void **state)
 
 static void user_namespaces(void **state)
 {
-	struct agent_adapt ad = { .share = "/share", .cgroup = "/joey", .handle = 1 };
+	struct agent_adapt ad = { .share = "/share", .cgroup = "/joey", .netns = "/run/net", .handle = 1 };
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 	struct joey_config *c = config(
 		HEAD RUN
