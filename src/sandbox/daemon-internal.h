@@ -37,7 +37,7 @@ struct daemon_request {
 	uint32_t id, origin_id, subject; /* subject: handle of a container, of DROP */
 	struct daemon_conn *conn;        /* or */
 	struct daemon_proc *proc;        /* or nobody */
-	bool sent, drops;
+	bool sent;
 };
 
 struct daemon {
@@ -45,12 +45,14 @@ struct daemon {
 	struct joey_vmm vm;
 	int share_fd;
 	bool cold, up; /* up: HELLO was answered */
+	bool locked_up;
 	uint64_t hello_until;
 	struct joey_wire_in ctl_in, io_in;
 	struct joey_wire_out ctl, io, held; /* held: for ctl as soon as it is up */
 	struct daemon_proc **procs;
 	struct daemon_conn **conns;
 	struct daemon_request **requests;
+	uint32_t *containers; /* handles of those that keep the machine */
 	size_t n_procs, n_conns, n_requests, n_containers;
 	uint32_t last_handle, last_request;
 	bool had_container;
@@ -66,6 +68,9 @@ struct daemon {
 struct daemon_proc *daemon_proc_new(struct daemon *d, uint32_t container, int sock);
 struct daemon_proc *daemon_proc_find(const struct daemon *d, uint32_t handle);
 void daemon_proc_remove(struct daemon *d, struct daemon_proc *p);
+/* It keeps the machine until it is removed, which may be tried more than once. */
+int daemon_container_add(struct daemon *d, uint32_t handle);
+void daemon_container_remove(struct daemon *d, uint32_t handle);
 struct daemon_conn *daemon_conn_new(struct daemon *d, int sock);
 void daemon_conn_remove(struct daemon *d, struct daemon_conn *c);
 /* The request of that origin with that number, made when it is new; NULL: too many. */

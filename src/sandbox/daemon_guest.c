@@ -136,15 +136,11 @@ static int take_hello(struct daemon *d, const struct joey_frame *f)
 	return 0;
 }
 
-static void container_gone(struct daemon *d)
-{
-	if (d->n_containers > 0)
-		d->n_containers--;
-}
-
 static int take_reply(struct daemon *d, const struct joey_frame *f)
 {
 	struct daemon_request *q;
+	const uint8_t *data;
+	size_t n;
 
 	if (f->id == HELLO_ID)
 		return take_hello(d, f);
@@ -155,8 +151,8 @@ static int take_reply(struct daemon *d, const struct joey_frame *f)
 		(void)joey_wire_put(&q->conn->out, JOEY_WIRE_REPLY, 0, q->origin_id, f->data, f->len);
 	if (q->proc && q->proc->sock >= 0)
 		(void)joey_wire_put(&q->proc->out, JOEY_WIRE_REPLY, 0, q->origin_id, f->data, f->len);
-	if (q->drops && f->data[0] == 0 && f->data[1] == 0 && f->data[2] == 0 && f->data[3] == 0)
-		container_gone(d);
+	if (q->subject && joey_frame_reply(f, &data, &n, NULL) == 0)
+		daemon_container_remove(d, q->subject);
 	daemon_request_remove(d, q);
 	return 0;
 }
@@ -201,7 +197,7 @@ static int take_stream(struct daemon *d, struct joey_frame *f)
 		p->exited = true;
 		/* In a pod the container is there until it is dropped; alone it was the reason for the machine. */
 		if (p->handle == p->container && !d->args->pod)
-			container_gone(d);
+			daemon_container_remove(d, p->handle);
 	}
 	if (p->sock < 0) {
 		if (p->exited)

@@ -87,13 +87,13 @@ static int attach(struct daemon *d, struct daemon_conn *c, const struct joey_fra
 	if (c->fd < 0 || container > UINT32_MAX)
 		return -EPROTO;
 	p = daemon_proc_new(d, (uint32_t)container, joey_take_fd(&c->fd));
+	if (p && container == 0 && daemon_container_add(d, p->handle) < 0) {
+		daemon_proc_remove(d, p);
+		p = NULL;
+	}
 	if (!p) {
 		host_reply_error(c, f->id, EAGAIN, "too many processes in the sandbox");
 		return 0;
-	}
-	if (container == 0) {
-		d->n_containers++;
-		d->had_container = true;
 	}
 	for (unsigned i = 0; i < 4; i++)
 		handle[i] = (uint8_t)(p->handle >> (8 * i));
@@ -175,8 +175,6 @@ static int pass_on(struct daemon *d, struct daemon_conn *c, struct daemon_proc *
 		set_known(d, j, f->type == JOEY_WIRE_CREATE ? "c" : "p");
 	if (f->type == JOEY_WIRE_DROP && joey_json_get_u64(j, "c", &subject) == 0) {
 		q->subject = (uint32_t)subject;
-		/* without a pod the end of the first process has counted already */
-		q->drops = d->args->pod || daemon_proc_find(d, q->subject);
 	}
 	if (r < 0) {
 		if (c)
@@ -279,8 +277,8 @@ void host_proc_lost(struct daemon *d, struct daemon_proc *p)
 
 	p->sock = joey_close(p->sock);
 	/* joey was killed before it asked the guest for it */
-	if (!p->known && p->handle == p->container && d->n_containers > 0)
-		d->n_containers--;
+	if (!p->known)
+		daemon_container_remove(d, p->handle);
 	if (p->exited || !p->known) {
 		daemon_proc_remove(d, p);
 		return;

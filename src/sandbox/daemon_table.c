@@ -63,6 +63,30 @@ void daemon_proc_remove(struct daemon *d, struct daemon_proc *p)
 	free(p);
 }
 
+int daemon_container_add(struct daemon *d, uint32_t handle)
+{
+	uint32_t *grown;
+
+	if (d->n_containers >= JOEY_WIRE_PROCESSES_MAX)
+		return -ENOSPC;
+	grown = reallocarray(d->containers, d->n_containers + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	d->containers = grown;
+	grown[d->n_containers++] = handle;
+	d->had_container = true;
+	return 0;
+}
+
+void daemon_container_remove(struct daemon *d, uint32_t handle)
+{
+	for (size_t i = 0; i < d->n_containers; i++)
+		if (d->containers[i] == handle) {
+			d->containers[i] = d->containers[--d->n_containers];
+			return;
+		}
+}
+
 struct daemon_conn *daemon_conn_new(struct daemon *d, int sock)
 {
 	struct daemon_conn *c = append((void ***)&d->conns, &d->n_conns, DAEMON_CONNS_MAX, sizeof(*c));
