@@ -122,11 +122,12 @@ static int pop(struct walk *w, const struct cgroup_visit *visit, void *arg)
 static int step(struct walk *w, const struct cgroup_visit *visit, void *arg)
 {
 	struct level *lv = &w->levels[w->n - 1];
-	const char *name = lv->names + lv->pos;
+	const char *name;
 	int fd, r;
 
 	if (lv->pos >= lv->len)
 		return pop(w, visit, arg);
+	name = lv->names + lv->pos;
 	fd = cgroup_opendir_at(w->fd, name, O_PATH);
 	if (cgroup_gone(fd)) {
 		lv->pos += strlen(name) + 1;
