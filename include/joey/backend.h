@@ -14,6 +14,9 @@
 #include "joey/check.h"
 #include "joey/container.h"
 
+/* AUTO: a tap where the network namespace is given by path, or hooks may set it up. */
+enum joey_vm_network { JOEY_VM_NETWORK_AUTO, JOEY_VM_NETWORK_NONE, JOEY_VM_NETWORK_TAP };
+
 /* The machine of a sandboxed container, as it was chosen (src/runtime/choose.c).  NULL and 0: the backend's choice. */
 struct joey_vm_choice {
 	uint64_t memory; /* bytes */
@@ -22,6 +25,7 @@ struct joey_vm_choice {
 	const char *trust;                           /* one template for each trust domain */
 	const char *pod;                             /* id of the pod whose containers share a machine */
 	bool need_kvm;                               /* fail where only emulation is possible */
+	enum joey_vm_network network;
 };
 
 /* Callbacks and options of one create. Strings and fds are borrowed. */

@@ -149,7 +149,8 @@ static ssize_t receive(int sock, void *buf, size_t size)
 /* A dump ends by NLMSG_DONE.  The flag's bits mean REPLACE and EXCL in requests that make something. */
 static bool is_dump(const struct nlmsghdr *h)
 {
-	return (h->nlmsg_type == RTM_GETLINK || h->nlmsg_type == RTM_GETADDR) &&
+	return (h->nlmsg_type == RTM_GETLINK || h->nlmsg_type == RTM_GETADDR || h->nlmsg_type == RTM_GETROUTE ||
+		h->nlmsg_type == RTM_GETNEIGH) &&
 	       (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 }
 

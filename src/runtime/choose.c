@@ -130,9 +130,9 @@ static int apply_profile(const struct joey_conf_profile *p, struct joey_vm_choic
 	if (p->share == JOEY_CONF_SHARE_BLOCK)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "profile %s: share = block is not supported yet",
 				    p->name);
-	if (p->network == JOEY_CONF_NETWORK_TAP)
-		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "profile %s: network = tap is not supported yet",
-				    p->name);
+	vm->network = p->network == JOEY_CONF_NETWORK_TAP    ? JOEY_VM_NETWORK_TAP
+		      : p->network == JOEY_CONF_NETWORK_NONE ? JOEY_VM_NETWORK_NONE
+							     : JOEY_VM_NETWORK_AUTO;
 	vm->memory = p->memory;
 	vm->vcpus = p->vcpus;
 	vm->kernel = p->kernel;

@@ -50,6 +50,9 @@ int vm_check_config(const struct joey_create *args, struct joey_err *err)
 		return refuse(err, "linux.intelRdt");
 	if (c->seccomp && c->seccomp->listener_path)
 		return refuse(err, "linux.seccomp.listenerPath");
+	/* a program of the host, in namespaces of the guest */
+	if (c->hooks[JOEY_HOOK_CREATE_CONTAINER].n > 0)
+		return refuse(err, "hooks.createContainer");
 	return 0;
 }
 
@@ -176,6 +179,7 @@ static int start_daemon(struct vm_place *p, const struct vm_start *how, struct j
 			.pod = how->pod,
 			.listen_fd = listener,
 			.client_fd = pair[1],
+			.tap_fd = how->tap_fd,
 			.spec = how->spec,
 		};
 
@@ -213,6 +217,8 @@ struct create {
 	struct joey_gate gate;
 	struct vm_proxy proxy;
 	struct vm_data data;
+	int tap_fd;
+	bool started; /* the machine, by us: its network is ours to set up */
 };
 
 static int find_machine(struct create *k, struct joey_err *err)
@@ -225,6 +231,7 @@ static int find_machine(struct create *k, struct joey_err *err)
 		.driver = k->args->cgroup_driver,
 		.cgroups_path = k->args->config->cgroups_path,
 		.rootless = k->args->rootless,
+		.tap_fd = k->tap_fd,
 	};
 	int r = place_load(&k->place, err);
 
@@ -236,6 +243,7 @@ static int find_machine(struct create *k, struct joey_err *err)
 		k->place.accel = m.spec.accel;
 		k->place.memory = m.spec.memory;
 		k->place.vcpus = m.spec.vcpus;
+		k->started = true;
 		r = sandbox_start(&k->place, &how, &k->cl, err);
 	}
 	machine_done(&m);
@@ -338,6 +346,26 @@ static int ask_guest(struct create *k, struct joey_err *err)
 	return client_call(&k->cl, &call, NULL, NULL, err);
 }
 
+/* A new network namespace stays empty unless a hook fills it. */
+static bool wants_network(const struct joey_create *a)
+{
+	if (a->vm.network == JOEY_VM_NETWORK_NONE)
+		return false;
+	return a->vm.network == JOEY_VM_NETWORK_TAP || a->config->ns[JOEY_NS_NET].path || a->runtime_hooks;
+}
+
+static int connect_network(struct create *k, struct joey_err *err)
+{
+	struct vm_call call = { .type = JOEY_WIRE_NET, .fd = -EBADF, .timeout_ms = VM_CREATE_MS };
+	autofree char *json = NULL;
+	int r = net_connect(k->proxy.pid, &json, err);
+
+	if (r < 0 || !json)
+		return r;
+	call.json = json;
+	return client_call(&k->cl, &call, NULL, NULL, err);
+}
+
 static int create(struct create *k, struct joey_err *err)
 {
 	const struct joey_create *a = k->args;
@@ -361,9 +389,11 @@ static int create(struct create *k, struct joey_err *err)
 	if (r == 0)
 		r = joey_init_make_cgroup(k->c, &cg, &k->cg, err);
 	if (r == 0)
-		r = find_machine(k, err);
-	if (r == 0)
 		r = make_proxy(k, err);
+	if (r == 0 && wants_network(a))
+		r = net_open_tap(k->proxy.pid, &k->tap_fd, err);
+	if (r == 0)
+		r = find_machine(k, err);
 	if (r == 0)
 		r = attach(k, err);
 	if (r == 0)
@@ -373,6 +403,8 @@ static int create(struct create *k, struct joey_err *err)
 		r = share_attach(k->place.pid, k->data.handle, &k->sources, err);
 	if (r == 0 && a->runtime_hooks)
 		r = a->runtime_hooks(a->arg, err);
+	if (r == 0 && k->started && k->tap_fd >= 0)
+		r = connect_network(k, err);
 	if (r == 0)
 		r = ask_guest(k, err);
 	if (r == 0 && a->config->rootfs_readonly)
@@ -393,6 +425,7 @@ int vm_create(struct joey_container *c, const struct joey_create *args, struct j
 		.cl = VM_CLIENT_INIT,
 		.gate = JOEY_GATE_INIT,
 		.proxy = VM_PROXY_INIT,
+		.tap_fd = -EBADF,
 		.data = { .sandbox = args->vm.pod ? args->vm.pod : c->id, .pod = args->vm.pod },
 	};
 	int r = create(&k, err);
@@ -411,6 +444,7 @@ int vm_create(struct joey_container *c, const struct joey_create *args, struct j
 	joey_gate_done(&k.gate);
 	share_done(&k.sources);
 	joey_cgroup_free(k.cg);
+	joey_close(k.tap_fd);
 	place_done(&k.place);
 	return r;
 }

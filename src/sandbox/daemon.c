@@ -5,10 +5,12 @@
  * no privilege left when the guest's first byte is read.
  */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "joey/log.h"
 #include "sandbox/daemon-internal.h"
@@ -131,6 +133,26 @@ static int no_hello(struct daemon *d)
 	return 1;
 }
 
+/* The guest has greeted, no second machine will be needed: from here on there is nothing in reach but channels.  joey
+ * itself attaches mounts (share.c); QEMU has our user id, so it can be killed. */
+static int lock_up(struct daemon *d)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+
+	if (d->locked_up)
+		return 0;
+	if (share_close_root(&err) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0 ||
+	    prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL) < 0 ||
+	    syscall(SYS_capset, &head, none) < 0) {
+		d->why = "the sandbox process cannot give up its privileges";
+		return -EPERM;
+	}
+	d->locked_up = true;
+	return 0;
+}
+
 static int step(struct daemon *d, struct pollfd *p)
 {
 	size_t n_procs = d->n_procs, n_conns = d->n_conns, n = want(d, p);
@@ -146,6 +168,8 @@ static int step(struct daemon *d, struct pollfd *p)
 		return no_hello(d);
 	if (take_guest(d, p) < 0)
 		return d->up ? -EPIPE : no_hello(d);
+	if (d->up && lock_up(d) < 0)
+		return -EPERM;
 	/* the guest's frames may have removed processes */
 	if (d->n_procs == n_procs)
 		take_host(d, p, n_procs, n_conns);
@@ -204,9 +228,7 @@ static int begin(struct daemon *d, struct joey_err *err)
 {
 	int r = share_init(&d->share_fd, err);
 
-	if (r == 0)
-		r = guest_begin(d, false, err);
-	return r < 0 ? r : share_close_root(err);
+	return r < 0 ? r : guest_begin(d, false, err);
 }
 
 /* Nothing came of it: whoever asks hears why, until it has gone. */

@@ -72,7 +72,7 @@ int guest_begin(struct daemon *d, bool cold, struct joey_err *err)
 	const struct joey_vmm_start args = {
 		.spec = &spec,
 		.share_fd = d->share_fd,
-		.tap_fd = -EBADF,
+		.tap_fd = d->args->tap_fd,
 		.cgroup_fd = -EBADF,
 		.block_fd = -EBADF,
 		.progress = progress,
