@@ -142,8 +142,7 @@ ended_well() {
 @test "[S3] refused in words: checkpoint, restore, host network, descriptors, devices of the host's network" {
 	vm_up
 	rt_fail 'not supported' checkpoint --image-path "$T/image" "$CID"
-	exec 3</dev/null
-	with_fd() { status=0; "$RUNTIME" --root "$ROOT" "$@" >"$T/stdout" 2>"$T/stderr" 4>&- || status=$?; }
+	with_fd() { status=0; "$RUNTIME" --root "$ROOT" "$@" >"$T/stdout" 2>"$T/stderr" 3</dev/null 4>&- || status=$?; }
 	with_fd exec --preserve-fds 1 "$CID" true
 	[ "$status" -ne 0 ] && file_has "$T/stderr" 'not supported in a sandbox'
 	mkdir -p "$T/image"

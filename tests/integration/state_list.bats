@@ -7,7 +7,7 @@ load helpers
 	create
 	rt_ok state "$CID"
 	equals "$errout" ""
-	equals "$(jq -r 'keys_unsorted|join(",")' <<<"$output")" ociVersion,id,pid,status,bundle,rootfs,created,annotations,owner
+	equals "$(jq -r 'del(.sandbox)|keys_unsorted|join(",")' <<<"$output")" ociVersion,id,pid,status,bundle,rootfs,created,annotations,owner
 	equals "$(jq -r .id <<<"$output")" "$CID"
 	equals "$(jq -r .bundle <<<"$output")" "$B"
 	equals "$(jq -r .rootfs <<<"$output")" "$B/rootfs"
@@ -83,7 +83,7 @@ load helpers
 	equals "$output" "$CID"
 	rt_ok list --quiet
 	rt_ok list -f json
-	equals "$(jq -r '.[0]|keys_unsorted|join(",")' <<<"$output")" ociVersion,id,pid,status,bundle,rootfs,created,owner
+	equals "$(jq -r '.[0]|del(.sandbox)|keys_unsorted|join(",")' <<<"$output")" ociVersion,id,pid,status,bundle,rootfs,created,owner
 	equals "$(jq -r '.[0].owner' <<<"$output")" root
 	rt_ok list --format table
 	rt_fail 'format' list --format frob
