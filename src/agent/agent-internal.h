@@ -31,6 +31,8 @@ enum {
 
 #define AGENT_NETNS "/run/net" /* in a guest: the network namespace of all containers */
 
+#define AGENT_CGROUP "/joey" /* of all containers */
+
 /* ---- processes: proc.c ------------------------------------------------------------------------------------------ */
 
 enum agent_proc_state {

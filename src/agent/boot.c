@@ -111,13 +111,13 @@ static void mount_all(void)
 	     "make read-only", "/");
 }
 
-static void enable_controllers(void)
+static void enable_controllers(const char *path)
 {
-	autoclose int dir = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	autofree char *names = NULL;
 	char *save = NULL, word[64];
 
-	must(dir, "open", "/sys/fs/cgroup");
+	must(dir, "open", path);
 	if (joey_read_file_at(dir, "cgroup.controllers", 0, 4096, &names, NULL) < 0)
 		return;
 	/* One by one: the kernel takes all of a line or nothing. */
@@ -125,6 +125,15 @@ static void enable_controllers(void)
 		snprintf(word, sizeof(word), "+%s", name);
 		(void)joey_write_file_at(dir, "cgroup.subtree_control", word);
 	}
+}
+
+/* The directory of all containers is made here, once for all guests of a template: a cgroup with every controller takes
+ * the kernel longer than a process. */
+static void make_cgroups(void)
+{
+	enable_controllers("/sys/fs/cgroup");
+	must(mkdir("/sys/fs/cgroup" AGENT_CGROUP, 0755), "make the cgroup", AGENT_CGROUP);
+	enable_controllers("/sys/fs/cgroup" AGENT_CGROUP);
 }
 
 /* Not 0, 1 or 2: the kernel leaves them closed when it finds no console. */
@@ -226,7 +235,7 @@ void agent_boot(int *ret_ctl, int *ret_io)
 	leave_initramfs();
 	mount_all();
 	open_console();
-	enable_controllers();
+	make_cgroups();
 	raise_limits();
 	/* The agent's death would be everybody's. */
 	(void)joey_write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");

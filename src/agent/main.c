@@ -57,7 +57,7 @@ static int parse(int argc, char **argv, struct options *o)
 int main(int argc, char **argv)
 {
 	static struct agent a;
-	struct options o = { -EBADF, -EBADF, NULL, "/joey" };
+	struct options o = { -EBADF, -EBADF, NULL, AGENT_CGROUP };
 	bool guest = argc == 1 && getpid() == 1;
 
 	if (guest) {
