@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "joey/json.h"
@@ -132,32 +133,47 @@ static int listen_at(const struct vm_place *p, int *ret, struct joey_err *err)
 	return 0;
 }
 
-/* Beside the container's: what an engine kills or reads is the container's alone. */
+static int record_cgroup(struct vm_place *p, const struct joey_cgroup *cg, struct joey_err *err)
+{
+	struct joey_cgroup_record rec;
+
+	joey_cgroup_get_record(cg, &rec);
+	free(p->cgroup.path);
+	p->cgroup = rec;
+	p->cgroup.path = rec.path ? strdup(rec.path) : NULL;
+	return place_save(p, err);
+}
+
+/* Beside the container's: what an engine kills or reads is the container's alone.  Recorded before it is made. */
 static int make_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err)
 {
 	autofree char *path = NULL;
 	char name[96];
-	struct joey_cgroup_record rec;
+	struct stat st;
 	const char *slash =
 		how->driver == JOEY_CGROUP_CGROUPFS && how->cgroups_path ? strrchr(how->cgroups_path, '/') : NULL;
 	int r;
 
 	if (how->driver == JOEY_CGROUP_DISABLED)
 		return 0;
-	snprintf(name, sizeof(name), "joey-vm-%.64s", p->id);
+	/* ids are unique for one --root only */
+	if (fstat(p->dir_fd, &st) < 0)
+		return joey_err_sys(err, errno, "read the directory of sandbox %s", p->id);
+	snprintf(name, sizeof(name), "joey-vm-%.64s-%llx", p->id, (unsigned long long)st.st_ino);
 	if (asprintf(&path, "%.*s/%s", slash ? (int)(slash - how->cgroups_path) : 0, slash ? how->cgroups_path : "",
 		     name) < 0)
 		return joey_err_sys(err, ENOMEM, "name the cgroup of sandbox %s", p->id);
 	r = joey_cgroup_new(JOEY_CGROUP_CGROUPFS, path, name, how->rootless, ret, err);
 	if (r == 0)
+		r = record_cgroup(p, *ret, err);
+	if (r == 0) {
 		r = joey_cgroup_create(*ret, &no_limits, err);
-	if (r < 0)
-		return r;
-	joey_cgroup_get_record(*ret, &rec);
-	free(p->cgroup.path);
-	p->cgroup = rec;
-	p->cgroup.path = rec.path ? strdup(rec.path) : NULL;
-	return place_save(p, err);
+		if (r < 0) {
+			p->cgroup.created = false;
+			(void)place_save(p, NULL);
+		}
+	}
+	return r < 0 ? r : record_cgroup(p, *ret, err);
 }
 
 static int start_daemon(struct vm_place *p, const struct vm_start *how, struct joey_cgroup *cg, struct vm_client *cl,

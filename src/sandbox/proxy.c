@@ -288,9 +288,10 @@ static void add_streams(struct proxy *p)
 		joey_relay_add(&p->relay, 1, p->tty, JOEY_RELAY_RECEIVE, false, true);
 		return;
 	}
-	joey_relay_add(&p->relay, 0, STDIN_FILENO, JOEY_RELAY_SEND, true, true);
-	joey_relay_add(&p->relay, 1, STDOUT_FILENO, JOEY_RELAY_RECEIVE, true, true);
-	joey_relay_add(&p->relay, 2, STDERR_FILENO, JOEY_RELAY_RECEIVE, true, true);
+	/* closed with the stream: who reads them waits for the end */
+	joey_relay_add(&p->relay, 0, STDIN_FILENO, JOEY_RELAY_SEND, true, false);
+	joey_relay_add(&p->relay, 1, STDOUT_FILENO, JOEY_RELAY_RECEIVE, true, false);
+	joey_relay_add(&p->relay, 2, STDERR_FILENO, JOEY_RELAY_RECEIVE, true, false);
 }
 
 static int enter_netns(const struct vm_proxy *v)

@@ -114,7 +114,7 @@ static void scan_cgroups(const char *dir, int depth)
 			continue;
 		if (snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path)
 			continue;
-		if (!strncmp(e->d_name, cgname, strlen(cgname))) {
+		if (!strncmp(strncmp(e->d_name, "joey-vm-", 8) ? e->d_name : e->d_name + 8, cgname, strlen(cgname))) {
 			printf("cgroup left: %s\n", path);
 			found++;
 		} else if (depth > 0) {
