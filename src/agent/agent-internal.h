@@ -23,7 +23,7 @@ enum {
 	AGENT_EARLY = 64,            /* processes that were heard of before their CREATE or EXEC */
 	AGENT_ENDED = 4096,          /* handles remembered after their end */
 	AGENT_STALLED_MS = 5000,     /* after a process's death its output waits for the host so long at most */
-	AGENT_DRAIN_MS = 30000,      /* and when the host reads, but others write for ever */
+	AGENT_DRAIN_MS = 10000,      /* and when the host reads, but others write for ever */
 	AGENT_TEXT = 60000,          /* of a worker's answer */
 	AGENT_LOG = 4096,            /* of a worker's warnings */
 	AGENT_SIGNAL_MAX = 64,

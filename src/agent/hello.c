@@ -72,21 +72,20 @@ out:
 
 static int seed(const uint8_t *bytes, size_t n, struct joey_err *err)
 {
-	struct {
-		struct rand_pool_info info;
-		uint8_t bytes[64];
-	} pool = { .info = { .entropy_count = 8 * (int)n, .buf_size = (int)n } };
+	const int head[2] = { 8 * (int)n, (int)n }; /* struct rand_pool_info: entropy_count, buf_size, buf[] */
+	int pool[2 + 16];
 	autoclose int fd = open("/dev/random", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
 		return joey_err_sys(err, errno, "open /dev/random");
-	memcpy(pool.bytes, bytes, n);
-	if (ioctl(fd, RNDADDENTROPY, &pool) < 0)
+	memcpy(pool, head, sizeof(head));
+	memcpy(pool + 2, bytes, n < sizeof(pool) - sizeof(head) ? n : sizeof(pool) - sizeof(head));
+	if (ioctl(fd, RNDADDENTROPY, pool) < 0)
 		return joey_err_sys(err, errno, "seed the random generator");
 	/* Until now its state is that of every other guest of the template. */
 	if (ioctl(fd, RNDRESEEDCRNG) < 0)
 		return joey_err_sys(err, errno, "reseed the random generator");
-	explicit_bzero(&pool, sizeof(pool));
+	explicit_bzero(pool, sizeof(pool));
 	return 0;
 }
 

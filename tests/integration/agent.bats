@@ -242,6 +242,38 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	said 'ok*' 'ok ' 'ok ' sent 'signal 13' yes
 }
 
+@test "a process that leaves a writer behind has ended all the same" {
+	sh_of 1 'echo up; sleep 100'
+	exec_file 10 'while :; do echo flood; done & exit 3'
+	exec_file 11 'sleep 100 & echo last; exit 4'
+	agent <<-EOF
+		hello
+		req create {"c":1,"id":"$CID","run":true} $T/c1.json
+		req exec {"c":1,"p":10} $T/p10.json
+		exit 10
+		req exec {"c":1,"p":11} $T/p11.json
+		exit 11
+		show 11 1
+	EOF
+	said 'ok*' 'ok ' 'ok ' 'exit 3' 'ok ' 'exit 4' last
+}
+
+@test "hundreds of requests at once are all answered" {
+	local i
+	sh_of 1 'echo up; sleep 100'
+	exec_file 10 'exit 3'
+	{
+		echo hello
+		echo "req create {\"c\":1,\"id\":\"$CID\",\"run\":true} $T/c1.json"
+		for ((i = 10; i < 210; i++)); do echo "async exec {\"c\":1,\"p\":$i} $T/p10.json"; done
+		for ((i = 10; i < 210; i++)); do echo "exit $i"; done
+		echo 'req pids {"c":1}'
+	} >"$T/commands"
+	agent <"$T/commands"
+	[ "$(grep -c '^exit 3$' "$T/stdout")" = 200 ]
+	[[ ${a[-1]} == 'ok '* ]]
+}
+
 @test "frames before the request: kept for it" {
 	sh_of 1 'cat; exit 8'
 	agent <<-EOF
