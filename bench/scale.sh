@@ -1,7 +1,8 @@
 #!/bin/bash
 # Prints what many containers cost: `list` and `state` of joey and crun with N running containers of each present, and how
 # much longer creating one more takes than with one alone. Ratios are what counts.
-# usage: bench/scale.sh [--containers N] [--rounds N] [--assert] [JOEY]     --assert: exit 1 when a target is missed
+# usage: bench/scale.sh [--containers N] [--rounds N] [--assert] [--limits] [JOEY]
+#   --assert: exit 1 when a target is missed; --limits: TAP as well, of limits that are wider than the targets, for ./check
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tests/lib/base.sh"
@@ -9,12 +10,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tests/lib/pure-v2.sh"
 pure_v2 "$0" "$@"
 
-many=1000 rounds=60 assert=0
+many=1000 rounds=60 assert=0 limits=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--containers) many=$2; shift ;;
 	--rounds) rounds=$2; shift ;;
 	--assert) assert=1 ;;
+	--limits) limits=1 ;;
 	*) break ;;
 	esac
 	shift
@@ -58,40 +60,42 @@ until_steady() {
 	sync
 }
 
-# time_create LABEL: one more container is created and deleted, again and again.
+# time_create NAME LABEL: one more container of that runtime is created and deleted, again and again, with the floor beside it.
 time_create() {
 	until_steady
 	"$work/interleave" --in-order "$rounds" \
-		"joey-create-$1" "$joey" --root "$work/joey" create -b "$work/bundle" scale-one-more -- \
-		"joey-delete-$1" "$joey" --root "$work/joey" delete --force scale-one-more -- \
-		"crun-create-$1" "$rivals/crun" --root "$work/crun" create -b "$work/bundle" scale-one-more -- \
-		"crun-delete-$1" "$rivals/crun" --root "$work/crun" delete --force scale-one-more -- \
-		"floor-$1" "$work/floor" "$work/bundle/rootfs" >>"$work/result"
+		"$1-create-$2" "${program[$1]}" --root "$work/$1" create -b "$work/bundle" scale-one-more -- \
+		"$1-delete-$2" "${program[$1]}" --root "$work/$1" delete --force scale-one-more -- \
+		"$1-floor-$2" "$work/floor" "$work/bundle/rootfs" >>"$work/result"
 }
 
-# present N: from so many containers of each runtime on.
+# present NAME N: so many containers of this runtime run.
 present() {
-	local name
-	for name in joey crun; do
-		each "$name" create "$1" -b "$work/bundle"
-		each "$name" start "$1"
-	done
+	each "$1" create "$2" -b "$work/bundle"
+	each "$1" start "$2"
+	local n
+	n=$("${program[$1]}" --root "$work/$1" list | grep -c running) || :
+	[ "$n" = "$2" ] || die "$1: $n of $2 containers run"
 }
 
 available() { awk '$1 == "MemAvailable:" {print $2}' /proc/meminfo; }
 
-present 1
-time_create few
-for name in joey crun; do each "$name" 'delete --force' 1; done
-before=$(available) start=$SECONDS
-present "$many"
-say "$((2 * many)) containers running after $((SECONDS - start)) s; they take $(((before - $(available)) / 1024)) MiB"
+# While creates are timed there are no containers but those of the same runtime: each one costs the kernel something.
+start=$SECONDS
 for name in joey crun; do
-	n=$("${program[$name]}" --root "$work/$name" list -q | wc -l)
-	[ "$n" = "$many" ] || die "$name lists $n of $many containers"
-	"${program[$name]}" --root "$work/$name" list | grep -c running | grep -qx "$many" || die "$name: not all run"
+	present "$name" 1
+	time_create "$name" few
+	each "$name" 'delete --force' 1
 done
-time_create many
+before=$(available)
+for name in joey crun; do
+	present "$name" "$many"
+	time_create "$name" many
+	[ "$name" = crun ] || each "$name" 'delete --force' "$many"
+done
+present joey "$many"
+say "$((2 * many)) containers running after $((SECONDS - start)) s; they take $(((before - $(available)) / 1024)) MiB"
+until_steady
 "$work/interleave" "$((rounds / 3 > 5 ? rounds / 3 : 5))" \
 	joey-list "$joey" --root "$work/joey" list -- crun-list "$rivals/crun" --root "$work/crun" list -- \
 	joey-list-json "$joey" --root "$work/joey" list -f json -- crun-list-json "$rivals/crun" --root "$work/crun" list -f json \
@@ -101,13 +105,17 @@ time_create many
 	>>"$work/result"
 
 printf '%s containers, %s rounds, %s\n' "$many" "$rounds" "$("$rivals/crun" --version | head -n 1)"
-awk -v assert=$assert -v many="$many" '
+awk -v assert=$assert -v limits=$limits -v many="$many" '
 	function row(label, a, b) { printf "%-36s %10.2f %10.2f %8.2f\n", label, us[a] / 1000, us[b] / 1000, us[a] / us[b] }
-	function target(what, value, limit) {
-		printf "%-60s %6.2f  at most %.2f  %s\n", what, value, limit, value <= limit ? "met" : "MISSED"
+	# limit: far enough from the target for a machine that has other things to do.
+	function target(what, value, goal, limit) {
+		printf "%-62s %6.2f  at most %.2f  %s\n", what, value, goal, value <= goal ? "met" : "MISSED"
+		if (assert && value > goal) missed = 1
+		if (!limits) return
+		printf "%sok %d %s: %.2f, limit %.2f\n", value <= limit ? "" : "not ", ++n, what, value, limit
 		if (value > limit) missed = 1
 	}
-	{ us[$1] = $2; p10[$1] = $3 }
+	{ us[$1] = $2 }
 	END {
 		printf "%-36s %10s %10s %8s\n", "median ms", "joey", "crun", "ratio"
 		row("list", "joey-list", "crun-list"); row("list -f json", "joey-list-json", "crun-list-json")
@@ -118,8 +126,12 @@ awk -v assert=$assert -v many="$many" '
 		row("delete, " many " there", "joey-delete-many", "crun-delete-many")
 		printf "%-36s %10s %10s %8s\n", "median ms", "many", "one", "ratio"
 		row("joey create", "joey-create-many", "joey-create-few"); row("crun create", "crun-create-many", "crun-create-few")
-		row("floor (the kernel alone)", "floor-many", "floor-few")
-		target("joey list to crun list, " many " containers", us["joey-list"] / us["crun-list"], 0.5)
-		target("joey create with " many " containers to that with one", us["joey-create-many"] / us["joey-create-few"], 1.2)
-		exit assert && missed
+		row("floor (the kernel alone), with joey", "joey-floor-many", "joey-floor-few")
+		target("joey list to crun list, " many " containers", us["joey-list"] / us["crun-list"], 0.5, 0.85)
+		target("joey state to crun state, " many " containers", us["joey-state"] / us["crun-state"], 0.5, 0.7)
+		grown = us["joey-create-many"] / us["joey-create-few"]
+		target("joey create with " many " containers to that with one", grown, 1.2, 2.5)
+		target("the same, less what the floor has grown by",
+			(us["joey-create-many"] - us["joey-floor-many"] + us["joey-floor-few"]) / us["joey-create-few"], 1.2, 1.6)
+		exit missed
 	}' "$work/result"

@@ -6,10 +6,20 @@ load engine.bash
 setup_file() {
 	load engine.bash
 	make_image
-	containerd --log-level warn >/run/containerd.log 2>&1 3>&- 4>&- &
+	start_containerd
+	lim ctr images import /run/engine-image.tar
+}
+
+start_containerd() {
+	containerd --log-level warn >>/run/containerd.log 2>&1 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
 	until_ok ctr version
-	lim ctr images import /run/engine-image.tar
+}
+
+stop_containerd() {
+	local pid
+	pid=$(cat "$BATS_FILE_TMPDIR/pid")
+	kill "$pid" && until_ok eval "! kill -0 $pid"
 }
 
 teardown_file() {
@@ -257,5 +267,39 @@ nothing_left() {
 	run cr -d --runc-systemd-cgroup --cgroup "system.slice:ctr:$C" --memory-limit 67108864 -- sleep 60
 	is 0
 	[ "$(systemctl show -p MemoryMax --value "ctr-$C.scope")" = 67108864 ]
-	[ "$(cgroup_file "$(task_pid)" memory.max)" = 67108864 ]
+	local pid
+	pid=$(task_pid)
+	[ "$(cgroup_file "$pid" memory.max)" = 67108864 ]
+	run lim ctr task exec --exec-id e1 "$C" sh -c 'cat /proc/self/cgroup; exit 4'
+	is 4 "0::/"
+	run lim ctr task metrics "$C"
+	is 0 memory
+	systemctl daemon-reload
+	[ "$(cgroup_file "$pid" memory.max)" = 67108864 ]
+	lim ctr task pause "$C"
+	task_is PAUSED
+	lim ctr task resume "$C"
+	lim ctr task kill --signal KILL "$C"
+	until_ok task_is STOPPED
+	lim ctr task rm "$C" || :
+	until_ok eval "! systemctl is-active --quiet ctr-$C.scope"
+	[ ! -e "/sys/fs/cgroup/system.slice/ctr-$C.scope" ]
+}
+
+@test "containerd: a task lives on while containerd is restarted" {
+	run cr -d -- sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
+	is 0
+	local pid
+	pid=$(task_pid)
+	stop_containerd
+	kill -0 "$pid"
+	start_containerd
+	task_is RUNNING
+	[ "$(task_pid)" = "$pid" ]
+	run lim ctr task exec --exec-id e1 "$C" echo again
+	is 0 again
+	lim ctr task kill --signal TERM "$C"
+	until_ok task_is STOPPED
+	run lim ctr task rm "$C"
+	[[ $output == *"exit code 3"* ]]
 }

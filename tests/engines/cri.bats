@@ -225,6 +225,18 @@ url() { cri "$1" "$2" | jq -r .url; }
 	[ "$(status_of exit_code)" = 9 ]
 }
 
+@test "cri: attach to a container without a terminal" {
+	run_pod
+	container c1 '["sh", "-c", "read -r word; echo got $word; echo aside >&2; sleep 1; exit 2"]' '{"stdin": true, "stdin_once": true}'
+	start
+	run lim "$CRI" stream "$(url Attach "{\"container_id\":\"$ID\",\"stdin\":true,\"stdout\":true,\"stderr\":true}")" 'this\n'
+	[[ $output == *"got this"* ]]
+	[[ $output == *aside* ]]
+	until_ok state_is 2
+	[ "$(status_of exit_code)" = 2 ]
+	logged c1 'stdout F got this' 'stderr F aside'
+}
+
 @test "cri: statistics" {
 	run_pod
 	container c1 '["sh", "-c", "while :; do :; done"]'
@@ -251,6 +263,22 @@ url() { cri "$1" "$2" | jq -r .url; }
 	cri UpdateContainerResources "{\"container_id\":\"$ID\",\"linux\":{\"memory_limit_in_bytes\":134217728,\"cpu_period\":100000,\"cpu_quota\":20000}}"
 	[ "$(cgroup_file "$pid" memory.max)" = 134217728 ]
 	[ "$(cgroup_file "$pid" cpu.max)" = "20000 100000" ]
+	[ "${CGROUPS:-}" = systemd ] || return 0
+	# systemd has been told, and so writes the same again.
+	[ "$(systemctl show -p MemoryMax --value "cri-containerd-$ID.scope")" = 134217728 ]
+	systemctl daemon-reload
+	[ "$(cgroup_file "$pid" memory.max)" = 134217728 ]
+	[ "$(cgroup_file "$pid" cpu.max)" = "20000 100000" ]
+}
+
+@test "cri: a limit that the kernel refuses is an error, and the others stay" {
+	needs update
+	run_pod
+	container c1 '["sleep", "1000"]' '{"linux": {"resources": {"memory_limit_in_bytes": 67108864}}}'
+	start
+	run cri UpdateContainerResources "{\"container_id\":\"$ID\",\"linux\":{\"memory_limit_in_bytes\":134217728,\"cpuset_cpus\":\"4000\"}}"
+	[ "$status" -ne 0 ]
+	[ "$(cgroup_file "$(task_pid)" memory.max)" = 67108864 ]
 }
 
 # As $OVER_LIMIT in engine.bash says.
@@ -347,6 +375,8 @@ url() { cri "$1" "$2" | jq -r .url; }
 	[ "$(task_pid)" = "$pid" ]
 	run exec_sync echo again
 	is 0 again
+	cri UpdateContainerResources "{\"container_id\":\"$ID\",\"linux\":{\"memory_limit_in_bytes\":134217728}}"
+	[ "$(cgroup_file "$pid" memory.max)" = 134217728 ]
 	stop 10
 	[ "$(status_of exit_code)" = 3 ]
 }

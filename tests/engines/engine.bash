@@ -19,8 +19,8 @@ make_image() {
 	[ -e /run/engine-image.tar ] || "$BATS_TEST_DIRNAME/make-image.py" /usr/bin/busybox /run/engine-image.tar "$IMAGE"
 }
 
-# lim COMMAND...: nothing in here may take longer than a minute.
-lim() { timeout -k 5 60 "$@"; }
+# lim COMMAND...: nothing in here may take longer than a minute, or $LIM seconds.
+lim() { timeout -k 5 "${LIM:-60}" "$@"; }
 
 # until_ok COMMAND...: try again for ten seconds.
 until_ok() {

@@ -13,7 +13,7 @@ setup_file() {
 
 setup() {
 	C=p$BATS_TEST_NUMBER
-	P=(timeout -k 5 60 podman --runtime "$NAME" --cgroup-manager "${CGROUPS:-cgroupfs}")
+	P=(timeout -k 5 "${LIM:-60}" podman --runtime "$NAME" --cgroup-manager "${CGROUPS:-cgroupfs}")
 }
 
 teardown() { lim podman rm -f -t 0 "$C" >/dev/null 2>&1 || :; }
@@ -286,6 +286,17 @@ logs_have() { podman logs "$C" 2>&1 | grep -q "$1"; }
 	is 0
 	run lim runuser -l tester -c "podman --runtime $NAME --cgroup-manager cgroupfs run --rm --network none $IMAGE sh -c 'id -u; cat /proc/self/uid_map; exit 8'"
 	is 8 1000
+	run as_tester "podman --runtime $NAME --cgroup-manager cgroupfs run -d --name $C --network none --init $IMAGE \
+		sh -c 'trap \"exit 3\" TERM; echo ready; while :; do sleep 0.1; done'"
+	is 0
+	run as_tester "podman exec -u user -w /tmp $C sh -c 'id -u; pwd; exit 4'"
+	is 4 "1000
+/tmp"
+	run as_tester "podman top $C comm"
+	is 0 sh
+	until_ok as_tester "podman logs $C | grep ready"
+	run as_tester "podman stop -t 20 $C && podman inspect --format '{{.State.ExitCode}}' $C && podman rm $C"
+	is 0 3
 }
 
 @test "podman: rootless, limits by systemd, exec, pause, stop" {
@@ -336,9 +347,14 @@ logs_have() { podman logs "$C" 2>&1 | grep -q "$1"; }
 	needs update
 	run pr -d --memory 64m -- sleep 60
 	is 0
-	run "${P[@]}" update --memory 128m "$C"
+	run "${P[@]}" update --memory 128m --memory-reservation 100m --cpus 0.2 --pids-limit 50 "$C"
 	is 0
-	[ "$(cgroup_file "$(field .State.Pid)" memory.max)" = 134217728 ]
+	local pid
+	pid=$(field .State.Pid)
+	[ "$(cgroup_file "$pid" memory.max)" = 134217728 ]
+	[ "$(cgroup_file "$pid" memory.low)" = 104857600 ]
+	[ "$(cgroup_file "$pid" cpu.max)" = "20000 100000" ]
+	[ "$(cgroup_file "$pid" pids.max)" = 50 ]
 }
 
 @test "podman: top and stats" {
@@ -423,20 +439,70 @@ logs_have() { podman logs "$C" 2>&1 | grep -q "$1"; }
 	is 0
 }
 
-@test "podman: checkpoint and restore" {
+# counting: a container that counts, and has come to 3.
+counting() {
 	needs checkpoint
 	criu check >/dev/null 2>&1 || skip "CRIU cannot work with this kernel"
-	run pr -d --network none -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'
+	run pr -d --network none "$@" -- sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done'
 	is 0
 	until_ok logs_have '^3$'
+}
+
+# counts_on FROM: it has not begun again, and goes on.
+counts_on() {
+	local n
+	until_ok logs_have "^$(($1 + 5))\$"
+	n=$(podman logs "$C" | tail -n 1)
+	[ "$n" -ge "$1" ]
+	until_ok logs_have "^$((n + 5))\$"
+}
+
+last_line() { podman logs "$C" | tail -n 1; }
+
+@test "podman: checkpoint and restore" {
+	local n
+	counting
 	run "${P[@]}" container checkpoint "$C"
+	is 0
+	exited
+	n=$(last_line)
+	run "${P[@]}" container restore "$C"
+	is 0
+	running
+	[ "$(podman logs "$C" | grep -cx 1)" = 1 ]
+	counts_on "$n"
+}
+
+@test "podman: checkpoint of a running container to a file, restored under another name" {
+	local n file=$BATS_TEST_TMPDIR/checkpoint.tar
+	counting --memory 64m
+	n=$(last_line)
+	run "${P[@]}" container checkpoint --leave-running --export "$file" "$C"
+	is 0
+	running
+	counts_on "$n"
+	lim podman rm -f -t 0 "$C"
+	C=${C}copy
+	run "${P[@]}" container restore --import "$file" --name "$C"
+	is 0
+	running
+	[ "$(cgroup_file "$(field .State.Pid)" memory.max)" = 67108864 ]
+	counts_on "$n"
+	run "${P[@]}" exec "$C" echo inside
+	is 0 inside
+}
+
+@test "podman: a checkpoint with one before it, which leaves it running" {
+	local n
+	counting
+	n=$(last_line)
+	run "${P[@]}" container checkpoint --pre-checkpoint "$C"
+	is 0
+	running
+	run "${P[@]}" container checkpoint --with-previous "$C"
 	is 0
 	exited
 	run "${P[@]}" container restore "$C"
 	is 0
-	running
-	local n
-	n=$(podman logs "$C" | tail -n 1)
-	[ "$n" -ge 3 ]
-	until_ok logs_have "^$((n + 5))\$"
+	counts_on "$n"
 }

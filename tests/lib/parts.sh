@@ -158,7 +158,13 @@ part_dist() {
 }
 
 part_demo() { JOEY=$JOEY "$TOP/demo"; }
-part_bench() { JOEY=$JOEY "$TOP/bench/run.sh" --rounds 100 && JOEY=$JOEY "$TOP/bench/scale.sh" --containers 300 --rounds 30; }
+# figures COMMAND...: marks the lines of its output that ./check shows.
+figures() {
+	JOEY=$JOEY "$@" | sed -u '/ at most /s/^/# figure: /'
+	return "${PIPESTATUS[0]}"
+}
+part_bench() { figures "$TOP/bench/run.sh" --rounds 100; }
+part_scale() { figures "$TOP/bench/scale.sh" --rounds 50 --limits; }
 part_soak() { "$TOP/tests/soak/run.sh" "$JOEY"; }
 part_image() { "$TOP/tests/vm/image.sh"; }
 
@@ -192,13 +198,13 @@ part_engines() { in_vm uml 800 engines; }
 part_engines2() { in_vm uml 800 engines2; }
 
 # What user-mode Linux cannot show, the full machine runs: every bats test that was skipped in there, and the unit tests of
-# live cgroups.
+# live cgroups, and Podman's checkpoints.
 part_qemu() {
 	grep -hE '^ok .*# *skip' "$BUILD/log/vm.log" | sed -E 's/^ok [0-9]+ //; s/ # *skip.*//' |
 		grep -v '^test_' >"$BUILD/skipped-in-vm"
 	[ -s "$BUILD/skipped-in-vm" ] || skip "nothing was skipped in the quick machine"
 	mkdir -p "$BUILD/vm-qemu" && cp "$BUILD/skipped-in-vm" "$BUILD/vm-qemu/names"
-	in_vm qemu 1100 cgroups named
+	in_vm qemu 1100 cgroups named engines_criu
 }
 
 part=${1:?part}
