@@ -56,12 +56,13 @@ static int note_link(void *arg, uint16_t type, const void *body, size_t len)
 	struct device *d = arg;
 	struct ifinfomsg i;
 	const char *name;
+	const void *data;
 
 	if (type != RTM_NEWLINK || rtnl_parse(body, len, sizeof(i), tb, IFLA_MAX) < 0 || !tb[IFLA_IFNAME])
 		return 0;
 	memcpy(&i, body, sizeof(i));
-	name = RTA_DATA(tb[IFLA_IFNAME]);
-	if (strnlen(name, RTA_PAYLOAD(tb[IFLA_IFNAME])) >= IFNAMSIZ)
+	name = rtnl_data(tb[IFLA_IFNAME], 1);
+	if (!name || strnlen(name, RTA_PAYLOAD(tb[IFLA_IFNAME])) >= IFNAMSIZ)
 		return 0;
 	if (strcmp(name, TAP_NAME) == 0) {
 		d->tap = i.ifi_index;
@@ -76,10 +77,12 @@ static int note_link(void *arg, uint16_t type, const void *body, size_t len)
 	}
 	d->index = i.ifi_index;
 	snprintf(d->name, sizeof(d->name), "%s", name);
-	if (rtnl_data(tb[IFLA_MTU], sizeof(d->mtu)))
-		memcpy(&d->mtu, RTA_DATA(tb[IFLA_MTU]), sizeof(d->mtu));
-	if (rtnl_data(tb[IFLA_ADDRESS], ETH_ALEN)) {
-		memcpy(d->mac, RTA_DATA(tb[IFLA_ADDRESS]), ETH_ALEN);
+	data = rtnl_data(tb[IFLA_MTU], sizeof(d->mtu));
+	if (data)
+		memcpy(&d->mtu, data, sizeof(d->mtu));
+	data = rtnl_data(tb[IFLA_ADDRESS], ETH_ALEN);
+	if (data) {
+		memcpy(d->mac, data, ETH_ALEN);
 		d->has_mac = true;
 	}
 	return 0;
@@ -92,7 +95,9 @@ struct notes {
 
 static bool text_of(int family, const struct rtattr *a, char *ret, size_t size)
 {
-	return rtnl_data(a, family == AF_INET ? 4 : 16) && inet_ntop(family, RTA_DATA(a), ret, (socklen_t)size);
+	const void *data = rtnl_data(a, family == AF_INET ? 4 : 16);
+
+	return data && inet_ntop(family, data, ret, (socklen_t)size);
 }
 
 static int note_address(void *arg, uint16_t type, const void *body, size_t len)
@@ -119,10 +124,11 @@ static int note_address(void *arg, uint16_t type, const void *body, size_t len)
 /* But those that come with an address by themselves. */
 static bool is_ours(const struct rtmsg *m, const struct rtattr *const *tb, int index)
 {
+	const void *data = rtnl_data(tb[RTA_OIF], sizeof(int));
 	int oif = 0;
 
-	if (rtnl_data(tb[RTA_OIF], sizeof(oif)))
-		memcpy(&oif, RTA_DATA(tb[RTA_OIF]), sizeof(oif));
+	if (data)
+		memcpy(&oif, data, sizeof(oif));
 	return oif == index && m->rtm_table == RT_TABLE_MAIN && m->rtm_type == RTN_UNICAST &&
 	       m->rtm_protocol != RTPROT_KERNEL && (m->rtm_family == AF_INET || m->rtm_family == AF_INET6);
 }
@@ -172,7 +178,7 @@ static int note_neighbour(void *arg, uint16_t type, const void *body, size_t len
 	    (m.ndm_family != AF_INET && m.ndm_family != AF_INET6) ||
 	    !text_of(m.ndm_family, tb[NDA_DST], ip, sizeof(ip)))
 		return 0;
-	mac_text(RTA_DATA(tb[NDA_LLADDR]), mac);
+	mac_text(rtnl_data(tb[NDA_LLADDR], ETH_ALEN), mac);
 	joey_json_out_object(n->o, NULL);
 	joey_json_out_string(n->o, "to", ip);
 	joey_json_out_string(n->o, "lladdr", mac);
@@ -265,10 +271,8 @@ static int add_redirect(int sock, int from, int to)
 	const struct tc_mirred mirred = { .action = TC_ACT_STOLEN,
 					  .eaction = TCA_EGRESS_REDIR,
 					  .ifindex = (uint32_t)to };
-	struct {
-		struct tc_u32_sel sel;
-		struct tc_u32_key key; /* mask 0: every packet */
-	} match = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	const struct tc_u32_sel sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+	char match[sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key)] = { 0 }; /* mask 0: every packet */
 	struct nest parms = { .len = 0 }, action = { .len = 0 }, actions = { .len = 0 }, options = { .len = 0 };
 	struct rtnl_req q;
 
@@ -276,7 +280,8 @@ static int add_redirect(int sock, int from, int to)
 	put(&action, TCA_ACT_KIND, "mirred", sizeof("mirred"));
 	put(&action, TCA_ACT_OPTIONS | NLA_F_NESTED, parms.bytes, parms.len);
 	put(&actions, 1 | NLA_F_NESTED, action.bytes, action.len);
-	put(&options, TCA_U32_SEL, &match, sizeof(match));
+	memcpy(match, &sel, sizeof(sel));
+	put(&options, TCA_U32_SEL, match, sizeof(match));
 	put(&options, TCA_U32_ACT | NLA_F_NESTED, actions.bytes, actions.len);
 	rtnl_begin(&q, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof(m));
 	rtnl_attr_text(&q, TCA_KIND, "u32");
