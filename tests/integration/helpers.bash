@@ -20,12 +20,23 @@ BACKEND=${JOEY_TEST_BACKEND:-}
 if [ "$BACKEND" = vm ]; then
 	ln -sfn "$(realpath "$RUNTIME")" "$BATS_RUN_TMPDIR/joey-vm"
 	RUNTIME=$BATS_RUN_TMPDIR/joey-vm
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=${RT_TIMEOUT:-60}
+	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_SCALE=3
 fi
 
 APPLETS="sh cat ls mount umount stat id env pwd sleep true false echo test [ touch mkdir rmdir ln readlink rm mv cp grep
 hostname ps kill head tail dd mknod chmod chown wc sort ip ifconfig od tr cut printf sed awk stty tty cmp find df uname
 sha256sum seq dirname basename nice setsid nc date"
+
+# require_sandboxes: a hypervisor, root, and a guest beside joey (make guest, make guest-kernel).
+require_sandboxes() {
+	local guest
+	guest=$(dirname "$(realpath "$RUNTIME")")/guest
+	require_joey 'sandboxes'
+	command -v "qemu-system-$(uname -m)" >/dev/null || skip "no qemu-system-$(uname -m)"
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	for GUEST in "$guest/small" "$guest/debian"; do [ ! -e "$GUEST/vmlinux" ] || return 0; done
+	skip 'no guest beside joey (make guest)'
+}
 
 is_joey() { [[ $(basename "$RUNTIME") == joey* ]]; }
 
@@ -181,7 +192,7 @@ file_has() { grep -q -- "$2" "$1" 2>/dev/null; }
 # rt ARGS...: $status, $output (stdout), $errout (stderr). Never hangs.
 rt() {
 	status=0
-	timeout --foreground -k 1 "${RT_TIMEOUT:-20}" "$RUNTIME" --root "$ROOT" "$@" <"${STDIN:-/dev/null}" \
+	timeout --foreground -k 1 $((${RT_TIMEOUT:-20} * ${RT_SCALE:-1})) "$RUNTIME" --root "$ROOT" "$@" <"${STDIN:-/dev/null}" \
 		>"$T/stdout" 2>"$T/stderr" 3>&- 4>&- || status=$?
 	output=$(tr -d '\0' <"$T/stdout") errout=$(tr -d '\0' <"$T/stderr")
 	errout=${errout//\\\"/\"} # the text format quotes the message

@@ -2,9 +2,7 @@
 load helpers
 
 setup() {
-	require_joey 'sandboxes'
-	command -v qemu-system-x86_64 >/dev/null || skip 'no qemu-system-x86_64'
-	[ "$(id -u)" = 0 ] || skip 'needs root'
+	require_sandboxes
 	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=90
 	test_setup
 	HOST=$(uname -r)

@@ -14,5 +14,5 @@ printf '#include <sys/syscall.h>\n' | $CC -E -dM - |
 	sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/{ "\1", __NR_\1 },/p' >"$out/syscall-names.inc"
 for t in recv leftover launch racer; do $CC $flags -o "$out/$t" "$src/$t.c"; done
 $CC $flags -I"$out" -o "$out/inject" "$src/inject.c"
-$CC $flags -static -o "$out/probe" "$src/probe.c"
+for t in probe evil; do $CC $flags -static -o "$out/$t" "$src/$t.c"; done
 printf '%s\n' "$stamp" >"$out/.stamp"
