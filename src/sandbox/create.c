@@ -54,6 +54,11 @@ int vm_check_config(const struct joey_create *args, struct joey_err *err)
 	/* a program of the host, in namespaces of the guest */
 	if (c->hooks[JOEY_HOOK_CREATE_CONTAINER].n > 0)
 		return refuse(err, "hooks.createContainer");
+	if (c->memory_policy)
+		return refuse(err, "linux.memoryPolicy");
+	/* They are names of the host's policies, which do not hold in a kernel of its own; engines set them unasked. */
+	if (c->process->apparmor_profile || c->process->selinux_label || c->mount_label)
+		joey_debug("the host's AppArmor and SELinux labels have no meaning in a sandbox");
 	return 0;
 }
 
@@ -332,6 +337,36 @@ static int attach(struct create *k, struct joey_err *err)
 	return data_save(k->c, &k->data, err);
 }
 
+/* Asked for only where KVM was meant to be used: it may have turned out not to run the guest, and emulation was taken.
+ */
+static int check_accelerator(struct create *k, struct joey_err *err)
+{
+	const struct vm_call call = { .type = JOEY_WIRE_INFO, .fd = -EBADF, .timeout_ms = VM_CREATE_MS };
+	struct joey_arena arena = JOEY_ARENA_INIT;
+	autofree uint8_t *text = NULL;
+	struct joey_json *j = NULL;
+	size_t n = 0;
+	int r;
+
+	if (!k->started || k->place.accel != JOEY_ACCEL_KVM)
+		return 0;
+	r = client_call(&k->cl, &call, &text, &n, err);
+	if (r == 0)
+		r = joey_json_parse((const char *)text, n, n, &arena, &j, err);
+	if (r == 0 && !joey_streq(joey_json_get_string(j, "accelerator"), joey_accel_to_string(JOEY_ACCEL_KVM))) {
+		k->place.accel = k->data.accel = JOEY_ACCEL_TCG;
+		r = k->args->vm.need_kvm
+			    ? joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
+					   "a sandbox needs KVM here (joey.conf: without_kvm = refuse), and "
+					   "/dev/kvm does not run a guest")
+			    : place_save(&k->place, err);
+		if (r == 0)
+			r = data_save(k->c, &k->data, err);
+	}
+	joey_arena_done(&arena);
+	return r;
+}
+
 static int ask_guest(struct create *k, struct joey_err *err)
 {
 	const struct joey_process *p = k->args->config->process;
@@ -412,6 +447,8 @@ static int create(struct create *k, struct joey_err *err)
 		r = find_machine(k, err);
 	if (r == 0)
 		r = attach(k, err);
+	if (r == 0)
+		r = check_accelerator(k, err);
 	if (r == 0)
 		r = a->save(a->arg, err);
 	place_unlock(&k->place);

@@ -108,7 +108,7 @@ static int info(struct daemon *d, struct daemon_conn *c, const struct joey_frame
 	size_t len = 0;
 
 	joey_json_out_object(o, NULL);
-	joey_json_out_string(o, "accelerator", joey_accel_to_string(d->args->spec->accel));
+	joey_json_out_string(o, "accelerator", joey_accel_to_string(d->vm.accel));
 	joey_json_out_bool(o, "restored", d->vm.restored);
 	joey_json_out_string(o, "kernel", d->kernel);
 	joey_json_out_i64(o, "hypervisorPid", d->vm.pid);
