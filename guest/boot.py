@@ -70,7 +70,7 @@ def qemu(args, meta, ctl=None, io=None, console=None, share=None):
             "-M", f"microvm,accel={args.accel},acpi={meta['acpi']},pit=on,pic=on,rtc=on,isa-serial=on",
             "-cpu", "host" if args.accel == "kvm" else "max", "-smp", str(args.cpus), "-m", args.memory,
             "-kernel", f"{d}/vmlinux", "-initrd", f"{d}/initramfs.cpio",
-            "-append", command_line(meta, args.append.split()),
+            "-append", command_line(meta, (["mitigations=off"] if args.accel == "tcg" else []) + args.append.split()),
             "-object", "rng-builtin,id=rng0", "-device", "virtio-rng-device,rng=rng0",
             "-device", "virtio-serial-device,max_ports=3"]
     for name, fd in (("ctl", ctl), ("io", io)):
@@ -78,7 +78,7 @@ def qemu(args, meta, ctl=None, io=None, console=None, share=None):
         argv += ["-chardev", chardev, "-device", f"virtserialport,chardev={name},name={name}"]
     argv += ["-fsdev", f"local,id=share,path={share or '/var/empty'},security_model=none,multidevs=remap",
              "-device", "virtio-9p-device,fsdev=share,mount_tag=share",
-             "-netdev", "hubport,id=net0,hubid=0", "-device", "virtio-net-device,netdev=net0"]
+             "-netdev", "hubport,id=net0,hubid=0", "-device", "virtio-net-device,netdev=net0,guest_announce=off"]
     for disk in ("disk0", "disk1"):
         argv += ["-blockdev", f"null-co,node-name={disk},size={1 << 40},read-zeroes=on,read-only=on",
                  "-device", f"virtio-blk-device,drive={disk}"]

@@ -183,6 +183,7 @@ struct agent_port {
 struct agent {
 	bool test; /* --fds: not in a guest */
 	bool greeted;
+	bool shared;        /* the share is mounted */
 	const char *cgroup; /* "/joey" */
 	const char *netns;
 	char rt_root[256], dir[256], share[256]; /* the runtime's root; bundles and sockets; the share's mount */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HELLO: what makes one guest of a template differ from the others, before anything of a workload exists.  Order:
- * random generator, clock, names, share.
+ * random generator, clock, names.
  */
 #include <fcntl.h>
 #include <linux/random.h>
@@ -100,7 +100,7 @@ static int become(const struct agent_hello *h, struct joey_err *err)
 		return joey_err_sys(err, errno, "set the clock");
 	if (sethostname(h->hostname, strlen(h->hostname)) < 0)
 		return joey_err_sys(err, errno, "set the host name");
-	return agent_mount_share(err);
+	return 0;
 }
 
 static int keep_machine_id(const struct agent *a, const struct agent_hello *h, struct joey_err *err)

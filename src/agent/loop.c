@@ -66,6 +66,15 @@ static int place(struct agent *a, struct agent_job *j, struct joey_err *err)
 	return 0;
 }
 
+/* Not a part of HELLO: the host need not wait for it. */
+static int need_share(struct agent *a, struct joey_err *err)
+{
+	int r = a->shared || a->test ? 0 : agent_mount_share(err);
+
+	a->shared = r == 0;
+	return r;
+}
+
 static void take_request(struct agent *a, const struct joey_frame *f)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
@@ -76,7 +85,9 @@ static void take_request(struct agent *a, const struct joey_frame *f)
 		agent_reply(a, f->id, &err, NULL, 0);
 		return;
 	}
-	r = place(a, j, &err);
+	r = j->type == JOEY_WIRE_CREATE ? need_share(a, &err) : 0;
+	if (r == 0)
+		r = place(a, j, &err);
 	if (r == 0) {
 		agent_job_submit(a, j);
 		return;
@@ -328,6 +339,9 @@ static void turn(struct agent *a)
 		agent_jobs_turn(a);
 	port_flush(a, &a->ctl, "ctl");
 	port_flush(a, &a->io, "io");
+	/* While the host prepares the first container; what fails is reported with that. */
+	if (a->greeted && !a->shared)
+		(void)need_share(a, NULL);
 }
 
 void agent_init(struct agent *a, int ctl, int io, const char *root, const char *cgroup, bool test)

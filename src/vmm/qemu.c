@@ -80,7 +80,8 @@ static const struct row rows[] = {
 	{ ANY, 0, 0, "-device", "virtio-9p-device,fsdev=share,mount_tag=share" },
 	{ ANY | IF_PEER, 0, 0, "-netdev", "tap,id=net,fd={tap},vhost=off" },
 	{ ANY | IF_NO_PEER, 0, 0, "-netdev", "hubport,id=net,hubid=0" },
-	{ ANY, 0, 0, "-device", "virtio-net-device,netdev=net" },
+	/* A restored guest is given its addresses anew: nothing that it had before is to be announced. */
+	{ ANY, 0, 0, "-device", "virtio-net-device,netdev=net,guest_announce=off" },
 	/* The guest keeps the size that the placeholder had in the template: far beyond every image. */
 	{ ANY | IF_NO_BLOCK, 0, 0, "-blockdev",
 	  "null-co,node-name=disk,size=1099511627776,read-zeroes=on,read-only=on" },
@@ -106,6 +107,9 @@ static const struct row rows[] = {
 static void append_text(const struct vmm_machine *m, struct joey_str *s)
 {
 	joey_str_add(s, m->acpi ? APPEND APPEND_DEBIAN : APPEND);
+	/* Without effect under emulation: what the processor speculates on is other code. */
+	if (m->in->spec.accel == JOEY_ACCEL_TCG)
+		joey_str_add(s, " mitigations=off");
 	/* Under emulation the guest's counter is the host's, and calibrating it is a race that can be lost. */
 	if (m->tsc_khz && m->in->spec.accel == JOEY_ACCEL_TCG)
 		joey_str_printf(s, " tsc_early_khz=%u", m->tsc_khz);
