@@ -3,6 +3,7 @@
  * Numbers and events from the guest.  Its answer is a document of the form that `joey events` prints; what is taken out
  * of it are numbers by name, nothing else: whatever the guest says, the host's line has the form that engines know.
  */
+#include <poll.h>
 #include <string.h>
 
 #include "joey/json.h"
@@ -154,6 +155,16 @@ static int take(const char *text, size_t len, struct joey_arena *arena, struct j
 	return r < 0 ? joey_err_sys(err, r, "read the guest's statistics") : 0;
 }
 
+/* Whoever asks while it ends hears of the end, not of what the machine's end looks like. */
+static bool has_ended(const struct joey_container *c)
+{
+	enum { LAST_MS = 1000 };
+	autoclose int pidfd = joey_init_pidfd(&c->state);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd < 0 || poll(&p, 1, LAST_MS) > 0;
+}
+
 int vm_stats(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err)
 {
 	autofree uint8_t *text = NULL;
@@ -161,6 +172,10 @@ int vm_stats(struct joey_container *c, struct joey_arena *arena, struct joey_sta
 	int r = control_ask(c, JOEY_WIRE_STATS, NULL, &text, &len, err);
 
 	*ret = (struct joey_stats){ .pids.current = 0 };
+	if (r < 0 && has_ended(c)) {
+		joey_err_clear(err);
+		return joey_err_set(err, JOEY_EK_STATE, ESRCH, "container not running");
+	}
 	return r < 0 ? r : take((const char *)text, len, arena, ret, err);
 }
 

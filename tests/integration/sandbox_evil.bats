@@ -19,7 +19,7 @@ evil_guest() {
 	local d=$BATS_FILE_TMPDIR/guest
 	[ ! -e "$d" ] || return 0
 	mkdir -p "$d/root"
-	cp "$1/vmlinux" "$d/vmlinux"
+	cp "$1/vmlinux" "$1/meta" "$d/" # meta: which machine the kernel is for
 	cp "$TOOLS/evil" "$d/root/init"
 	{ cat "$1/initramfs.cpio"; cd "$d/root" && echo init | "$BUSYBOX" cpio -o -H newc 2>/dev/null; } >"$d/initramfs.cpio"
 }
