@@ -162,8 +162,8 @@ static int open_sources(const struct joey_create *args, int host_root, int bundl
 		s->n++;
 		r = joey_mount_source_open(m, host_root, bundle, -EBADF, &v->fd, err);
 		if (r < 0)
-			return joey_err_wrap(err, "error mounting \"%s\" to rootfs at \"%s\"", m->source,
-					     m->destination);
+			return joey_err_wrap(err, "error mounting \"%s\" to rootfs at \"%s\"",
+					     m->source ? m->source : "", m->destination);
 		r = harden(v->fd, m->opts->attr_set | m->opts->rattr_set, m->opts->rattr_set & MOUNT_ATTR_RDONLY, err);
 	}
 	return r;
