@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* src/sandbox: the record in state.json, places, and the tables of the sandbox process. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "joey/json.h"
+#include "sandbox/daemon-internal.h"
+
+/* ---- data.c ------------------------------------------------------------------------------------------------------ */
+
+static void data_comes_back(void **state)
+{
+	struct joey_container c = { .arena = JOEY_ARENA_INIT, .id = (char *)(uintptr_t) "c1" };
+	const struct vm_data d = {
+		.sandbox = "pod-1", .handle = 4294967295, .pod = true, .memory = 1 << 28, .vcpus = 2
+	};
+	struct vm_data got;
+
+	(void)state;
+	assert_int_equal(data_save(&c, &d, NULL), 0);
+	assert_int_equal(data_load(&c, &got, NULL), 0);
+	assert_string_equal(got.sandbox, "pod-1");
+	assert_true(got.handle == 4294967295 && got.pod);
+	assert_string_equal(joey_json_get_string(joey_json_get(c.state.backend_data, "shown"), "isolation"), "compat");
+	joey_arena_done(&c.arena);
+}
+
+static void data_that_is_wrong(void **state)
+{
+	static const char *const texts[] = { "{}",
+					     "{\"sandbox\":\"a\"}",
+					     "{\"sandbox\":1,\"handle\":1}",
+					     "{\"sandbox\":\"a\",\"handle\":4294967296}",
+					     "[]",
+					     "7" };
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(texts); i++) {
+		struct joey_container c = { .arena = JOEY_ARENA_INIT, .id = (char *)(uintptr_t) "c1" };
+		autoerr struct joey_err err = JOEY_ERR_INIT;
+		struct joey_json *j = NULL;
+		struct vm_data got;
+
+		assert_int_equal(joey_json_parse(texts[i], strlen(texts[i]), 100, &c.arena, &j, NULL), 0);
+		c.state.backend_data = j;
+		assert_int_equal(data_load(&c, &got, &err), -EPROTO);
+		joey_arena_done(&c.arena);
+	}
+}
+
+/* ---- place.c ------------------------------------------------------------------------------------------------------
+ */
+
+static int make_root(char *path)
+{
+	strcpy(path, "/tmp/joey-unit-XXXXXX");
+	assert_non_null(mkdtemp(path));
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void place_is_made_and_removed(void **state)
+{
+	autoplace struct vm_place p = VM_PLACE_INIT, q = VM_PLACE_INIT, none = VM_PLACE_INIT;
+	char path[32];
+	autoclose int root = make_root(path);
+
+	(void)state;
+	assert_int_equal(place_open(&none, root, "a", false, NULL), -ENOENT);
+	assert_int_equal(place_open(&p, root, "a", true, NULL), 0);
+	assert_int_equal(place_lock(&p, 0, NULL), 0);
+	assert_int_equal(place_load(&p, NULL), 0);
+	assert_int_equal(p.pid, 0);
+	assert_false(place_is_alive(&p));
+	p.pid = 1234567;
+	p.pid_start = 99;
+	p.memory = 5;
+	p.vcpus = 3;
+	p.accel = JOEY_ACCEL_KVM;
+	assert_int_equal(place_save(&p, NULL), 0);
+	assert_int_equal(place_open(&q, root, "a", false, NULL), 0);
+	assert_int_equal(place_load(&q, NULL), 0);
+	assert_true(q.pid == 1234567 && q.pid_start == 99 && q.memory == 5 && q.vcpus == 3 &&
+		    q.accel == JOEY_ACCEL_KVM);
+	assert_false(place_is_alive(&q));
+	assert_int_equal(place_lock(&q, 10, NULL), -ETIMEDOUT);
+	assert_int_equal(place_destroy(&p, root, NULL), 0);
+	place_unlock(&p);
+	/* Who waited for it must make it again. */
+	assert_int_equal(place_lock(&q, 10, NULL), -ESTALE);
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void place_with_a_record_that_is_wrong(void **state)
+{
+	static const char *const texts[] = { "", "{", "{\"pid\":99999999999}", "{\"pid\":\"x\"}", "[]" };
+	char path[32];
+	autoclose int root = make_root(path);
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(texts); i++) {
+		autoplace struct vm_place p = VM_PLACE_INIT;
+		autoerr struct joey_err err = JOEY_ERR_INIT;
+
+		assert_int_equal(place_open(&p, root, "a", true, NULL), 0);
+		assert_int_equal(joey_replace_file_at(p.dir_fd, "sandbox.json", 0600, texts[i], strlen(texts[i])), 0);
+		(void)place_load(&p, &err);
+		assert_int_equal(p.pid, 0);
+		assert_false(place_is_alive(&p));
+		(void)unlinkat(p.dir_fd, "sandbox.json", 0);
+		assert_int_equal(place_destroy(&p, root, NULL), 0);
+	}
+	assert_int_equal(rmdir(path), 0);
+}
+
+static void place_names_are_ids(void **state)
+{
+	static const char *const names[] = { "..", "a/b", "", "@vm" };
+	char path[32];
+	autoclose int root = make_root(path);
+
+	(void)state;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(names); i++) {
+		autoplace struct vm_place p = VM_PLACE_INIT;
+		autoerr struct joey_err err = JOEY_ERR_INIT;
+
+		assert_true(place_open(&p, root, names[i], true, &err) < 0);
+	}
+	assert_int_equal(rmdir(path), 0);
+}
+
+/* ---- daemon_table.c ------------------------------------------------------------------------------------------------
+ */
+
+static void tables(void **state)
+{
+	struct daemon d = { .args = NULL };
+	struct daemon_request *q, *other;
+	struct daemon_proc *p, *x;
+	struct daemon_conn *c;
+
+	(void)state;
+	p = daemon_proc_new(&d, 0, -EBADF);
+	x = daemon_proc_new(&d, p->handle, -EBADF);
+	assert_true(p->container == p->handle && x->container == p->handle && x->handle != p->handle);
+	assert_ptr_equal(daemon_proc_find(&d, x->handle), x);
+	/* removed more often than added */
+	assert_int_equal(daemon_container_add(&d, p->handle), 0);
+	assert_int_equal(daemon_container_add(&d, 77), 0);
+	daemon_container_remove(&d, p->handle);
+	daemon_container_remove(&d, p->handle);
+	assert_int_equal(d.n_containers, 1);
+	daemon_container_remove(&d, 77);
+	assert_true(d.n_containers == 0 && d.had_container);
+	/* BLOBs and their request are one; an answer before it was sent is none of its */
+	c = daemon_conn_new(&d, -EBADF);
+	q = daemon_request_get(&d, c, NULL, 5);
+	assert_ptr_equal(daemon_request_get(&d, c, NULL, 5), q);
+	assert_null(daemon_request_find(&d, q->id));
+	q->sent = true;
+	assert_ptr_equal(daemon_request_find(&d, q->id), q);
+	other = daemon_request_get(&d, c, NULL, 5);
+	assert_true(other != q && other->id != q->id);
+	/* who asked is gone: the answer goes nowhere */
+	daemon_conn_remove(&d, c);
+	assert_true(!q->conn && !other->conn);
+	daemon_request_remove(&d, q);
+	daemon_request_remove(&d, other);
+	/* a handle is never used twice */
+	uint32_t last = x->handle;
+	daemon_proc_remove(&d, x);
+	x = daemon_proc_new(&d, p->handle, -EBADF);
+	assert_true(x->handle > last);
+	daemon_proc_remove(&d, x);
+	daemon_proc_remove(&d, p);
+	free(d.procs);
+	free(d.conns);
+	free(d.requests);
+	free(d.containers);
+}
+
+static void tables_are_bounded(void **state)
+{
+	struct daemon d = { .args = NULL };
+	size_t n = 0;
+
+	(void)state;
+	while (daemon_request_get(&d, NULL, NULL, (uint32_t)++n))
+		d.requests[d.n_requests - 1]->sent = true;
+	assert_int_equal(d.n_requests, DAEMON_REQUESTS_MAX);
+	while (d.n_requests > 0)
+		daemon_request_remove(&d, d.requests[0]);
+	while (daemon_conn_new(&d, -EBADF))
+		;
+	assert_int_equal(d.n_conns, DAEMON_CONNS_MAX);
+	while (d.n_conns > 0)
+		daemon_conn_remove(&d, d.conns[0]);
+	free(d.conns);
+	free(d.requests);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(data_comes_back),           cmocka_unit_test(data_that_is_wrong),
+		cmocka_unit_test(place_is_made_and_removed), cmocka_unit_test(place_with_a_record_that_is_wrong),
+		cmocka_unit_test(place_names_are_ids),       cmocka_unit_test(tables),
+		cmocka_unit_test(tables_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
