@@ -51,6 +51,9 @@ int vm_check_config(const struct joey_create *args, struct joey_err *err)
 		return refuse(err, "linux.intelRdt");
 	if (c->seccomp && c->seccomp->listener_path)
 		return refuse(err, "linux.seccomp.listenerPath");
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->mounts[i].opts->idmap)
+			return refuse(err, "mounts: an idmapped mount");
 	/* a program of the host, in namespaces of the guest */
 	if (c->hooks[JOEY_HOOK_CREATE_CONTAINER].n > 0)
 		return refuse(err, "hooks.createContainer");

@@ -147,6 +147,11 @@ ended_well() {
 	rt_fail '' restore "${VM[@]}" --image-path "$T/image" --bundle "$B" "r$CID"
 	with_fd run "${VM[@]}" --preserve-fds 1 --bundle "$B" "p$CID"
 	[ "$status" -ne 0 ] && file_has "$T/stderr" 'not supported in a sandbox'
+	add_mount '{"destination":"/mnt","type":"bind","source":"/tmp","options":["bind","ridmap"],"uidMappings":[{"containerID":0,"hostID":1000,"size":1}],"gidMappings":[{"containerID":0,"hostID":1000,"size":1}]}'
+	rt_fail 'idmapped mount is not supported' run "${VM[@]}" --bundle "$B" "i$CID"
+	cfg '.mounts |= .[:-1] | .hooks={createContainer:[{path:"/bin/true"}]}'
+	rt_fail 'createContainer is not supported' run "${VM[@]}" --bundle "$B" "h$CID"
+	cfg 'del(.hooks)'
 	cfg '.linux.namespaces |= map(select(.type != "network"))'
 	rt_fail "the host's network" run "${VM[@]}" --bundle "$B" "n$CID"
 }
