@@ -93,6 +93,10 @@ int joey_cgroup_update(struct joey_cgroup *cg, const struct joey_resources *res,
 int joey_cgroup_apply_devices(struct joey_cgroup *cg, const struct joey_resources *res, bool in_userns,
 			      struct joey_err *err);
 
+/* The program of a config that allows no device of its own, attached to a cgroup of nobody's for as long as that is
+ * there: this process and its children use it instead of loading the same again, which costs the verifier's time. */
+int joey_cgroup_preload_devices(int cgroup_fd, struct joey_err *err);
+
 /* chown for delegation (8.1.6). */
 int joey_cgroup_delegate(struct joey_cgroup *cg, uid_t uid, struct joey_err *err);
 

@@ -127,6 +127,20 @@ static void enable_controllers(const char *path)
 	}
 }
 
+/* Most containers' filter is the same.  Without it they are no worse off. */
+static void keep_device_filter(void)
+{
+	static const char path[] = "/sys/fs/cgroup/filter";
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	autoclose int dir = -EBADF;
+
+	must(mkdir(path, 0755), "make the cgroup", path);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	must(dir, "open", path);
+	if (joey_cgroup_preload_devices(dir, &err) < 0)
+		dprintf(STDERR_FILENO, "joey-agent: %s\n", joey_err_text(&err));
+}
+
 /* The directory of all containers is made here, once for all guests of a template: a cgroup with every controller takes
  * the kernel longer than a process. */
 static void make_cgroups(void)
@@ -134,6 +148,7 @@ static void make_cgroups(void)
 	enable_controllers("/sys/fs/cgroup");
 	must(mkdir("/sys/fs/cgroup" AGENT_CGROUP, 0755), "make the cgroup", AGENT_CGROUP);
 	enable_controllers("/sys/fs/cgroup" AGENT_CGROUP);
+	keep_device_filter();
 }
 
 /* Not 0, 1 or 2: the kernel leaves them closed when it finds no console. */

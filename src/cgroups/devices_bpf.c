@@ -46,12 +46,32 @@ static int load_once(const struct cgroup_devprog *p)
 	return sys_bpf(BPF_PROG_LOAD, &attr);
 }
 
+/* joey_cgroup_preload_devices() */
+static struct {
+	struct cgroup_devprog prog;
+	uint32_t id;
+} kept;
+
+static int open_kept(const struct cgroup_devprog *p)
+{
+	union bpf_attr attr;
+
+	if (kept.id == 0 || p->n != kept.prog.n || memcmp(p->insns, kept.prog.insns, p->n * sizeof(*p->insns)) != 0)
+		return -ENOENT;
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_id = kept.id;
+	return sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+}
+
 /* Before 5.11 programs count against RLIMIT_MEMLOCK, and exceeding it is EPERM. */
 static int load(const struct cgroup_devprog *p)
 {
 	struct rlimit old, big = { RLIM_INFINITY, RLIM_INFINITY };
-	int r = load_once(p);
+	int r = open_kept(p);
 
+	if (r >= 0)
+		return r;
+	r = load_once(p);
 	if (r != -EPERM || getrlimit(RLIMIT_MEMLOCK, &old) < 0 || old.rlim_cur == RLIM_INFINITY)
 		return r;
 	if (setrlimit(RLIMIT_MEMLOCK, &big) < 0)
@@ -191,4 +211,37 @@ int joey_cgroup_apply_devices(struct joey_cgroup *cg, const struct joey_resource
 		return joey_err_sys(err, -r, "cgroup: %s the device filter (bpf) %s %s", fd < 0 ? "load" : "attach",
 				    fd < 0 ? "of" : "to", cgroup_name(cg));
 	return 0;
+}
+
+static int program_id(int fd, uint32_t *ret)
+{
+	struct bpf_prog_info info;
+	union bpf_attr attr;
+	int r;
+
+	memset(&info, 0, sizeof(info));
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = sizeof(info);
+	attr.info.info = ptr64(&info);
+	r = sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr);
+	*ret = info.id;
+	return r;
+}
+
+int joey_cgroup_preload_devices(int cgroup_fd, struct joey_err *err)
+{
+	static const struct joey_device_rule none = {
+		.type = 'a', .major = -1, .minor = -1, .access = JOEY_DEV_READ | JOEY_DEV_WRITE | JOEY_DEV_MKNOD
+	};
+	autoclose int fd = -EBADF;
+	int r = cgroup_devices_compile(&none, 1, &kept.prog, err);
+
+	if (r < 0)
+		return r;
+	fd = load_once(&kept.prog);
+	r = fd < 0 ? fd : attach(cgroup_fd, fd, -EBADF);
+	if (r >= 0)
+		r = program_id(fd, &kept.id);
+	return r < 0 ? joey_err_sys(err, r, "cgroup: keep a device filter") : 0;
 }
