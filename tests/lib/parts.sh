@@ -221,7 +221,7 @@ part_qemu() {
 		grep -v '^test_' >"$BUILD/skipped-in-vm"
 	[ -s "$BUILD/skipped-in-vm" ] || skip "nothing was skipped in the quick machine"
 	mkdir -p "$BUILD/vm-qemu" && cp "$BUILD/skipped-in-vm" "$BUILD/vm-qemu/names"
-	in_vm qemu 1100 cgroups named engines_criu
+	in_vm qemu 1400 cgroups named engines_criu
 }
 
 part=${1:?part}
