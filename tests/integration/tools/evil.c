@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first process of a guest that has gone over to the enemy (tests/integration/sandbox_evil.bats).  It says `ready`, so that a
- * template can be made, and when HELLO comes the host name in it says what to do: what is behind its last '-'.
+ * The first process of a guest that has gone over to the enemy (tests/integration/sandbox_evil.bats).  It says `ready`,
+ * so that a template can be made, and when HELLO comes the host name in it says what to do: what is behind its last
+ * '-'.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -173,7 +174,10 @@ static void request(unsigned type, uint32_t id, const uint8_t *data)
 	if (type == 5 && is("deaf"))
 		return;
 	if (type == 9 && is("lies")) {
-		reply(id, "{\"data\":{\"cpu\":{\"usage\":{\"total\":-1}},\"memory\":{\"raw\":{\"../x\":1,\"\\u001b[31m\":2}}}}", 84);
+		reply(id,
+		      "{\"data\":{\"cpu\":{\"usage\":{\"total\":-1}},\"memory\":{\"raw\":{\"../"
+		      "x\":1,\"\\u001b[31m\":2}}}}",
+		      84);
 		return;
 	}
 	reply(id, "", 0);
