@@ -129,11 +129,15 @@ static int harden(int fd, uint64_t attr_set, bool recursive, struct joey_err *er
 
 static int open_rootfs(const struct joey_create *args, int *ret, struct joey_err *err)
 {
-	int fd = joey_sys_open_tree(AT_FDCWD, args->rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	struct stat st;
+	int fd = joey_sys_open_tree(AT_FDCWD, args->rootfs,
+				    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
 
 	if (fd < 0)
 		return joey_err_sys(err, fd, "open rootfs %s", args->rootfs);
 	*ret = fd;
+	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
+		return joey_err_sys(err, ENOTDIR, "open rootfs %s", args->rootfs);
 	/* A read-only root is sealed when the guest has made the mount points: share_seal(). */
 	return harden(fd, 0, false, err);
 }
