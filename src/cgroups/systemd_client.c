@@ -70,9 +70,9 @@ static int find_program(int *ret_fd, struct joey_err *err)
 		*slash = '\0';
 		r = open_in(exe, st.st_uid, ret_fd, err);
 	}
-	if (r == -ENOENT && err->errnum == 0)
+	if (r == -ENOENT)
 		r = open_in(JOEY_LIBEXECDIR, st.st_uid, ret_fd, err);
-	if (r == -ENOENT && err->errnum == 0)
+	if (r == -ENOENT)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOENT,
 				    "systemd: the program %s, which the systemd cgroup driver needs, is not installed "
 				    "in %s; use --cgroup-manager=cgroupfs",
