@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """As interleave.c, for commands that leave processes behind for a moment: medians of wall and processor time, in ms, the
-latter of all descendants, which are orphans of this process when their parent ends first.
+latter of all descendants that end within half a second, orphans too. What goes on (a warm sandbox) is not counted.
 usage: cpu.py ROUNDS NAME COMMAND... [-- NAME COMMAND...]..."""
 import ctypes
 import os

@@ -70,7 +70,7 @@ for i in $(seq 8); do "${vm[@]}" run --sandbox=vm --bundle "$work/true" "par$i" 
 for job in "${jobs[@]}"; do wait "$job"; done
 together=$(($(ms) - start))
 
-# Of each process that a sandbox consists of, and that was not there before.
+# Of all sandboxes of the host: nobody else may start or end one meanwhile.
 pss() {
 	local p
 	for p in /proc/[0-9]*; do
