@@ -161,7 +161,7 @@ int size_from_string(const char *text, int64_t *ret);
 		{ "pid-file", 0,                                                                         \
 		  OPT_STRING, offsetof(struct joey_create_opts, pid_file),                               \
 		  "FILE",     "write the pid of the container's first process to FILE" },                \
-		{ "sandbox", 0,                                                                          \
+		{ "sandbox",  0,                                                                         \
 		  OPT_STRING, offsetof(struct joey_create_opts, sandbox),                                \
 		  "KIND",     "vm: the container gets a kernel of its own; none: it does not" },         \
 		{ "no-pivot", 0,                                                                         \
