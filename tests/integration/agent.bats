@@ -208,11 +208,12 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 		size 1 1
 		let 1 1
 		output 1 2 done
-		size 1 1
 		req kill {"c":1,"signal":9}
 		exit 1
+		size 1 1
 	EOF
-	said 'ok*' hold 'ok ' paused 65536 'ok ' 'exit 2' 2000000 65536 let yes 1000000 'ok ' 'signal 9'
+	# The size is asked for at the end: streams are not ordered among each other, EXIT comes behind all of them.
+	said 'ok*' hold 'ok ' paused 65536 'ok ' 'exit 2' 2000000 65536 let yes 'ok ' 'signal 9' 1000000
 }
 
 @test "output that nobody takes delays EXIT, not for ever" {

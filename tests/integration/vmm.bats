@@ -4,16 +4,29 @@
 
 bats_require_minimum_version 1.5.0
 
+# What stands in the way of these tests. Debian's bats cannot skip in setup_file.
+missing() {
+	if [ "$(id -u)" != 0 ]; then
+		echo "needs root"
+	elif [ ! -x "$TRY" ]; then
+		echo "no $TRY (make check_PROGRAMS, or make tests/unit/vmm_try)"
+	elif ! command -v "${QEMU:-qemu-system-$(uname -m)}" >/dev/null; then
+		echo "no QEMU (Debian package: qemu-system-x86)"
+	elif [ ! -x "$BUILD/guest/test-agent" ]; then
+		echo "no test agent (make guest/test-agent)"
+	elif [ ! -e "$BUILD/guest/small/vmlinux" ]; then
+		echo "no kernel for the guest (make guest-kernel)"
+	fi
+}
+
 setup_file() {
 	HERE=$(cd "$(dirname "${BATS_TEST_FILENAME}")" && pwd)
 	RUNTIME=${RUNTIME:-${JOEY:-$HERE/../../joey}}
 	BUILD=${JOEY_BUILDDIR:-$(cd "$(dirname "$RUNTIME")" && pwd)}
 	export TRY=$BUILD/tests/unit/vmm_try GUEST=$BATS_FILE_TMPDIR/guest
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -x "$TRY" ] || skip "no $TRY (make check_PROGRAMS, or make tests/unit/vmm_try)"
-	command -v "${QEMU:-qemu-system-$(uname -m)}" >/dev/null || skip "no QEMU (Debian package: qemu-system-x86)"
-	[ -x "$BUILD/guest/test-agent" ] || skip "no test agent (make guest/test-agent)"
-	[ -e "$BUILD/guest/small/vmlinux" ] || skip "no kernel for the guest (make guest-kernel)"
+	export WHY_NOT
+	WHY_NOT=$(missing)
+	[ -z "$WHY_NOT" ] || return 0
 	mkdir -p "$GUEST"
 	cp "$BUILD/guest/small/vmlinux" "$BUILD/guest/small/meta" "$GUEST/"
 	"$HERE/../../guest/initramfs.sh" "$BUILD/guest/test-agent" "$GUEST/initramfs.cpio"
@@ -31,12 +44,12 @@ teardown_file() {
 }
 
 setup() {
-	IN=$BATS_TEST_TMPDIR/in OUT=$BATS_TEST_TMPDIR/out
-	HELD=
+	[ -z "$WHY_NOT" ] || skip "$WHY_NOT"
+	HELD= IN=$BATS_TEST_TMPDIR/in OUT=$BATS_TEST_TMPDIR/out
 }
 
 teardown() {
-	[ -z "$HELD" ] || { exec 7>&-; wait "$HELD" || true; }
+	[ -z "${HELD:-}" ] || { exec 7>&-; wait "$HELD" || true; }
 }
 
 # private COMMAND...: with the tests' own records
