@@ -31,7 +31,7 @@ static const char *chosen(struct fixture *f, const char *settings)
 	static char result[512];
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 	struct joey_conf conf = JOEY_CONF_INIT;
-	autofree char *text = strdup(settings), *json = NULL;
+	autofree char *text = strdup(settings);
 
 	assert_int_equal(joey_conf_parse(&conf, "conf", text, strlen(text), &err), 0);
 	f->rt.conf = &conf;
