@@ -174,6 +174,7 @@ static void all_that_was_sent_before_the_end_is_read(void **state)
 	assert_int_equal(joey_wire_read(&in, s[1]), -ENODATA);
 	close(s[1]);
 	joey_wire_in_done(&in);
+	joey_wire_out_done(&out);
 }
 
 static void reader_takes_no_more_than_it_must(void **state)
