@@ -107,7 +107,6 @@ until_steady
 printf '%s containers, %s rounds, %s\n' "$many" "$rounds" "$("$rivals/crun" --version | head -n 1)"
 awk -v assert=$assert -v limits=$limits -v many="$many" '
 	function row(label, a, b) { printf "%-36s %10.2f %10.2f %8.2f\n", label, us[a] / 1000, us[b] / 1000, us[a] / us[b] }
-	# limit: far enough from the target for a machine that has other things to do; 0: none.
 	function target(what, value, goal) {
 		printf "%-62s %6.2f  at most %.2f  %s\n", what, value, goal, value <= goal ? "met" : "MISSED"
 		if (assert && value > goal) missed = 1

@@ -111,10 +111,6 @@ bool joey_creator_is_alive(const struct joey_state *st);
 /* SIGKILL by pidfd, so that no other process is hit when the pid was reused. */
 void joey_creator_kill(const struct joey_state *st);
 
-/* RFC 3339, UTC, with nanoseconds or without fraction; glibc's gmtime_r(3) would read /etc/localtime. */
-enum { JOEY_TIME_TEXT_MAX = 40 };
-void joey_time_rfc3339(const struct timespec *ts, bool nanoseconds, char ret[JOEY_TIME_TEXT_MAX]);
-
 /* Names below root, heap list of heap strings, sorted; NULL-terminated. */
 int joey_container_list(int root_fd, char ***ret, size_t *ret_n, struct joey_err *err);
 

@@ -14,8 +14,12 @@
 bool joey_init_is_alive(const struct joey_state *st);
 /* A pidfd of it; -ESRCH when it is gone. */
 int joey_init_pidfd(const struct joey_state *st);
-/* From the process, the cgroup's freezer and the gate.  Never blocks. */
-void joey_init_query(struct joey_container *c, struct joey_query *ret);
+/* From the process, the cgroup's freezer and the gate.  Never blocks; does not fail. */
+int joey_init_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
+/* Its end, for the process whose child it is. */
+int joey_init_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err);
+/* Everybody in the container's cgroup, heap array; without one the process alone, with a warning. */
+int joey_init_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err);
 /* NULL when the container has none. */
 int joey_init_cgroup(struct joey_container *c, struct joey_cgroup **ret, struct joey_err *err);
 /* SIGKILL, to everybody in cg as well (NULL: none), and waits for the end; JOEY_EK_TIMEOUT after 10 s. */
@@ -37,8 +41,7 @@ struct joey_init_cgroup_args {
 int joey_init_make_cgroup(struct joey_container *c, const struct joey_init_cgroup_args *args, struct joey_cgroup **ret,
 			  struct joey_err *err);
 
-/* ---- the gate: two FIFOs in the state directory; a container is created exactly as long as its process holds them
- * -------- */
+/* ---- the gate: two FIFOs in the state directory. A container is created as long as its process holds them ------ */
 
 struct joey_gate {
 	int start;  /* one byte arrives: go */

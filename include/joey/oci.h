@@ -42,6 +42,15 @@ struct joey_pairs {
 	size_t n;
 };
 
+/* The value of key; NULL if absent. */
+static inline const char *joey_pairs_get(const struct joey_pairs *p, const char *key)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (joey_streq(p->v[i].key, key))
+			return p->v[i].value;
+	return NULL;
+}
+
 /* ---- process (spec: config.md, process) ------------------------------------------------------------- */
 
 struct joey_user {
@@ -351,7 +360,8 @@ void joey_resources_write(struct joey_json_out *o, const char *key, const struct
 /* As joey_process_parse() takes it; but JSON is UTF-8, and other bytes in strings become U+FFFD. */
 void joey_process_write(struct joey_json_out *o, const char *key, const struct joey_process *p);
 
-const char *joey_config_annotation(const struct joey_config *c, const char *key); /* NULL if absent */
+/* NULL if absent. */
+const char *joey_config_annotation(const struct joey_config *c, const char *key);
 
 /* The documents of `joey spec` and `joey features`; heap strings ending in a newline. */
 int joey_spec_default(bool rootless, uint32_t euid, uint32_t egid, char **ret, struct joey_err *err);

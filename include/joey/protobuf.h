@@ -20,8 +20,7 @@ void joey_pb_string(struct joey_str *o, uint32_t field, const char *s);
 /* A message that was written to a string of its own; its failure becomes o's. */
 void joey_pb_message(struct joey_str *o, uint32_t field, const struct joey_str *m);
 
-/* ---- reader -------------------------------------------------------------------------------------------------------
- */
+/* ---- reader ----------------------------------------------------------------------------------------------------- */
 
 enum joey_pb_type { JOEY_PB_VARINT = 0, JOEY_PB_FIXED64 = 1, JOEY_PB_BYTES = 2, JOEY_PB_FIXED32 = 5 };
 

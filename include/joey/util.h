@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #define JOEY_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -105,6 +106,11 @@ static inline bool joey_startswith(const char *s, const char *prefix)
 	return __builtin_strncmp(s, prefix, __builtin_strlen(prefix)) == 0;
 }
 
+/* Cuts the blanks around it off, in place; the result points into s. */
+char *joey_str_trim(char *s);
+/* Two lower case digits for each byte; ret has room for 2 * n + 1. */
+void joey_hex(const uint8_t *bytes, size_t n, char *ret);
+
 /* A list of strings as it comes from config: v[n] is NULL; v may be NULL when n == 0. */
 struct joey_strlist {
 	char **v;
@@ -148,11 +154,17 @@ ssize_t joey_recv_fds(int sock, void *data, size_t len, int *ret_fds, size_t max
 int joey_cloexec_from(unsigned first);
 /* Closes first .. last, both included. */
 int joey_close_range(unsigned first, unsigned last);
+/* Closes every descriptor >= first but those of keep, which gets sorted (what is below first in it does not matter). */
+int joey_close_all_but(unsigned first, int *keep, size_t n);
 
 /* ---- time --------------------------------------------------------------------------------------------- */
 
 /* CLOCK_MONOTONIC in milliseconds. */
 uint64_t joey_now_ms(void);
+
+/* RFC 3339, UTC, with nanoseconds or without fraction; glibc's gmtime_r(3) would read /etc/localtime. */
+enum { JOEY_TIME_TEXT_MAX = 40 };
+void joey_time_rfc3339(const struct timespec *ts, bool nanoseconds, char ret[JOEY_TIME_TEXT_MAX]);
 
 /* ---- joey's own program file ------------------------------------------------------------------------- */
 
@@ -169,6 +181,10 @@ int joey_proc_stat(pid_t pid, uint64_t *ret_starttime, char *ret_state);
 /* clone3(2) into the cgroup behind cgroup_fd (or not, if < 0), as fork(2), but -errno.  Where the kernel refuses that,
  * the process is made outside and *ret_moved is false. */
 pid_t joey_clone_into(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_moved);
+/* A child that has ended and was not reaped yet: it stays so.  0: none has; -ECHILD: there are no children. */
+pid_t joey_wait_peek(void);
+/* Every signal at its default, none blocked. */
+void joey_signals_default(void);
 /* wait4 for pid with EINTR retry. */
 int joey_wait_pid(pid_t pid, int *ret_wstatus);
 

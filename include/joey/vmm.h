@@ -30,6 +30,8 @@ struct joey_vmm_spec {
  * second where KVM is broken.  why: heap text when it is not KVM ("/dev/kvm: no such file..."), else NULL.
  */
 enum joey_accel joey_vmm_accel(int cache_dir_fd, char **ret_why);
+/* /run/joey-cache, which is made when it is missing and must be ours; or -errno. */
+int joey_vmm_cache_open(void);
 
 /* Where the guest's kernel and initramfs are: <dir of joey>/guest/{small,debian} in a build tree, then the installed
  * ones. Heap strings.  JOEY_EK_NOT_FOUND says what to do ("make guest"). */

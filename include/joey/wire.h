@@ -72,6 +72,29 @@ enum joey_wire_type {
 	JOEY_WIRE_LOG,          /* text, for display only; from the guest */
 };
 
+/* Numbers in payloads are little endian as well. */
+static inline uint32_t joey_wire_get32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline uint16_t joey_wire_get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline void joey_wire_put32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static inline void joey_wire_put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+
 struct joey_frame {
 	uint16_t type, stream;
 	uint32_t id;
@@ -136,8 +159,7 @@ int joey_frame_u32(const struct joey_frame *f, uint32_t *ret);
  * are the result, inside the frame. */
 int joey_frame_reply(const struct joey_frame *f, const uint8_t **ret, size_t *ret_n, struct joey_err *err);
 
-/* ---- relay.c: the local descriptors of one process, and its streams ------------------------------------------------
- */
+/* ---- relay.c: the local descriptors of one process, and its streams --------------------------------------------- */
 
 /*
  * The same on both ends.  The proxy reads the engine's descriptor 0 and writes 1 and 2; the agent writes the payload's

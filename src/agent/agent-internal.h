@@ -81,8 +81,7 @@ void agent_proc_terminal(struct agent *a, struct agent_proc *p);
 /* The container is gone: by DROP, or because it could not be made. */
 void agent_container_gone(struct agent *a, uint32_t handle);
 
-/* ---- requests: request.c ------------------------------------------------------------------------------------------
- */
+/* ---- requests: request.c ---------------------------------------------------------------------------------------- */
 
 struct agent_job {
 	struct agent_job *next;
@@ -129,8 +128,7 @@ struct agent_hello {
 int agent_hello_parse(const struct joey_frame *f, struct agent_hello *ret, struct joey_err *err);
 int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *err);
 
-/* ---- workers: worker.c --------------------------------------------------------------------------------------------
- */
+/* ---- workers: worker.c ------------------------------------------------------------------------------------------ */
 
 /* Forks when there is a place; else it waits. */
 void agent_job_submit(struct agent *a, struct agent_job *j);
@@ -161,8 +159,7 @@ void agent_adapt_process(void *arg, struct joey_process *process);
 int agent_net(const struct joey_json *request, struct joey_err *err);
 int agent_loopback_up(void);
 
-/* ---- boot.c ---------------------------------------------------------------------------------------------------------
- */
+/* ---- boot.c ----------------------------------------------------------------------------------------------------- */
 
 /* From the initramfs to two open ports; never returns in failure. */
 void agent_boot(int *ret_ctl, int *ret_io);
@@ -170,8 +167,7 @@ int agent_mount_share(struct joey_err *err);
 /* Says why on the console, and ends the machine (test mode: the process). */
 _Noreturn void agent_die(const struct agent *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- the agent ------------------------------------------------------------------------------------------------------
- */
+/* ---- the agent -------------------------------------------------------------------------------------------------- */
 
 struct agent_port {
 	int fd, epoll_fd;

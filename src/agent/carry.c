@@ -182,8 +182,7 @@ static int do_pids(struct carry *c, struct joey_err *err)
 	if (!out)
 		return joey_err_sys(err, ENOMEM, "list processes");
 	for (size_t i = 0; i < n; i++)
-		for (unsigned b = 0; b < 4; b++)
-			out[4 * i + b] = (uint8_t)((uint32_t)pids[i] >> (8 * b));
+		joey_wire_put32(out + 4 * i, (uint32_t)pids[i]);
 	c->ret->text = (char *)out;
 	c->ret->n = 4 * n;
 	return 0;

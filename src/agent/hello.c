@@ -135,8 +135,7 @@ int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *er
 		return r;
 	a->greeted = true;
 	(void)uname(&uts);
-	memset(answer, 0, 4);
-	answer[0] = JOEY_WIRE_VERSION;
+	joey_wire_put32(answer, JOEY_WIRE_VERSION);
 	memcpy(answer + 4, uts.release, strlen(uts.release));
 	agent_reply(a, f->id, NULL, answer, 4 + strlen(uts.release));
 	return 0;

@@ -23,8 +23,7 @@ static size_t room(const struct joey_wire_out *out)
 	return out->max - (out->to - out->from);
 }
 
-/* ---- ctl
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- ctl -------------------------------------------------------------------------------------------------------- */
 
 void agent_reply(struct agent *a, uint32_t id, const struct joey_err *err, const void *data, size_t n)
 {
@@ -131,8 +130,7 @@ static bool takes_requests(const struct agent *a)
 	return a->n_waiting < AGENT_JOBS_WAITING && room(&a->ctl.out) > CTL_ROOM;
 }
 
-/* ---- ports
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- ports ------------------------------------------------------------------------------------------------------ */
 
 static void port_failed(const struct agent *a, const char *name, int r)
 {
@@ -207,8 +205,7 @@ static int take_io(struct agent *a, const struct joey_frame *f)
 	return agent_proc_take(a, f);
 }
 
-/* ---- one turn
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- one turn --------------------------------------------------------------------------------------------------- */
 
 enum { P_CTL, P_IO, P_SIG, P_JOBS }; /* then the jobs' pipes, then five for each process */
 enum { PER_PROC = 5, P_TERMINAL = 3, P_WATCH = 4 };

@@ -66,73 +66,75 @@ static int elements(const struct joey_json *o, const char *key, enum joey_json_t
 	return 0;
 }
 
+/* Room for what the list says; *ret_n is how many.  NULL and 0 without a list. */
+static int room_for(const struct joey_json *list, struct joey_arena *arena, size_t size, void *ret, size_t *ret_n,
+		    struct joey_err *err)
+{
+	void *v = list ? joey_arena_array(arena, list->u.array.n + 1, size) : NULL;
+
+	if (list && !v)
+		return joey_err_sys(err, ENOMEM, "guest: net");
+	*(void **)ret = v;
+	*ret_n = list ? list->u.array.n : 0;
+	return 0;
+}
+
 static int take_addresses(const struct joey_json *o, struct joey_arena *arena, struct joey_net_setup *n,
 			  struct joey_err *err)
 {
 	const struct joey_json *list;
 	int r = elements(o, "addresses", JOEY_JSON_STRING, &list, err);
 
-	if (r < 0 || !list)
-		return r;
-	n->addresses.v = joey_arena_array(arena, list->u.array.n + 1, sizeof(*n->addresses.v));
-	if (!n->addresses.v)
-		return joey_err_sys(err, ENOMEM, "guest: net");
-	for (size_t i = 0; i < list->u.array.n; i++) {
+	if (r == 0)
+		r = room_for(list, arena, sizeof(*n->addresses.v), &n->addresses.v, &n->addresses.n, err);
+	for (size_t i = 0; r == 0 && i < n->addresses.n; i++) {
 		n->addresses.v[i] = joey_arena_strdup(arena, list->u.array.v[i]->u.text);
 		if (!n->addresses.v[i])
 			return joey_err_sys(err, ENOMEM, "guest: net");
 	}
-	n->addresses.n = list->u.array.n;
-	return 0;
+	return r;
 }
 
 static int take_routes(const struct joey_json *o, struct joey_arena *arena, struct joey_net_setup *n,
 		       struct joey_err *err)
 {
+	struct joey_net_route *v = NULL;
 	const struct joey_json *list;
-	struct joey_net_route *v;
 	int r = elements(o, "routes", JOEY_JSON_OBJECT, &list, err);
 
-	if (r < 0 || !list)
-		return r;
-	v = joey_arena_array(arena, list->u.array.n + 1, sizeof(*v));
-	if (!v)
-		return joey_err_sys(err, ENOMEM, "guest: net");
-	for (size_t i = 0; i < list->u.array.n; i++) {
+	if (r == 0)
+		r = room_for(list, arena, sizeof(*v), &v, &n->n_routes, err);
+	for (size_t i = 0; r == 0 && i < n->n_routes; i++) {
+		const struct joey_json *route = list->u.array.v[i];
 		uint64_t scope = 0;
+		int got = joey_json_get_u64(route, "scope", &scope);
 
-		r = joey_json_get_u64(list->u.array.v[i], "scope", &scope);
-		if ((r < 0 && r != -ENOENT) || scope > 255)
+		if ((got < 0 && got != -ENOENT) || scope > 255)
 			return bad(err, "scope");
-		v[i] = (struct joey_net_route){ joey_json_get_string(list->u.array.v[i], "to"),
-						joey_json_get_string(list->u.array.v[i], "via"), (uint32_t)scope };
+		v[i] = (struct joey_net_route){ joey_json_get_string(route, "to"), joey_json_get_string(route, "via"),
+						(uint32_t)scope };
 	}
 	n->routes = v;
-	n->n_routes = list->u.array.n;
-	return 0;
+	return r;
 }
 
 static int take_neighbours(const struct joey_json *o, struct joey_arena *arena, struct joey_net_setup *n,
 			   struct joey_err *err)
 {
+	struct joey_net_neighbour *v = NULL;
 	const struct joey_json *list;
-	struct joey_net_neighbour *v;
 	int r = elements(o, "neighbours", JOEY_JSON_OBJECT, &list, err);
 
-	if (r < 0 || !list)
-		return r;
-	v = joey_arena_array(arena, list->u.array.n + 1, sizeof(*v));
-	if (!v)
-		return joey_err_sys(err, ENOMEM, "guest: net");
-	for (size_t i = 0; i < list->u.array.n; i++) {
+	if (r == 0)
+		r = room_for(list, arena, sizeof(*v), &v, &n->n_neighbours, err);
+	for (size_t i = 0; r == 0 && i < n->n_neighbours; i++) {
 		v[i] = (struct joey_net_neighbour){ joey_json_get_string(list->u.array.v[i], "to"),
 						    joey_json_get_string(list->u.array.v[i], "lladdr") };
 		if (!v[i].to || !v[i].lladdr)
 			return bad(err, "neighbours");
 	}
 	n->neighbours = v;
-	n->n_neighbours = list->u.array.n;
-	return 0;
+	return r;
 }
 
 static int configure(const struct joey_json *o, struct joey_arena *arena, struct joey_err *err)

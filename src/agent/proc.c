@@ -13,8 +13,7 @@
 #include "agent/agent-internal.h"
 #include "joey/syscalls.h"
 
-/* ---- the table ----------------------------------------------------------------------------------------------------
- */
+/* ---- the table -------------------------------------------------------------------------------------------------- */
 
 struct agent_proc *agent_proc_find(struct agent *a, uint32_t handle)
 {
@@ -129,8 +128,7 @@ static struct agent_proc *proc_early(struct agent *a, uint32_t handle)
 	return p;
 }
 
-/* ---- standard streams ----------------------------------------------------------------------------------------------
- */
+/* ---- standard streams ------------------------------------------------------------------------------------------- */
 
 static int make_pipes(struct agent_proc *p, struct joey_err *err)
 {
@@ -204,8 +202,7 @@ int agent_proc_add(struct agent *a, const struct agent_job *j, struct agent_proc
 	return 0;
 }
 
-/* ---- terminal ------------------------------------------------------------------------------------------------------
- */
+/* ---- terminal --------------------------------------------------------------------------------------------------- */
 
 static void set_size(const struct agent_proc *p)
 {
@@ -260,8 +257,7 @@ void agent_proc_terminal(struct agent *a, struct agent_proc *p)
 		close_terminal(p);
 }
 
-/* ---- its life -------------------------------------------------------------------------------------------------------
- */
+/* ---- its life --------------------------------------------------------------------------------------------------- */
 
 static void send_signal(struct agent_proc *p, int sig)
 {
@@ -364,8 +360,7 @@ void agent_container_gone(struct agent *a, uint32_t handle)
 		agent_proc_remove(a, p);
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------------------
- */
+/* ---- frames ----------------------------------------------------------------------------------------------------- */
 
 static int take_note(struct agent_proc *p, const struct joey_frame *f)
 {
@@ -377,8 +372,8 @@ static int take_note(struct agent_proc *p, const struct joey_frame *f)
 		send_signal(p, (int)v);
 		return 0;
 	}
-	p->rows = (uint16_t)(f->data[0] | f->data[1] << 8);
-	p->cols = (uint16_t)(f->data[2] | f->data[3] << 8);
+	p->rows = joey_wire_get16(f->data);
+	p->cols = joey_wire_get16(f->data + 2);
 	set_size(p);
 	return 0;
 }

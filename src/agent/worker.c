@@ -18,8 +18,7 @@ struct answer {
 	uint32_t pid, errnum, kind, n_log, n_text; /* then the log, then the text */
 };
 
-/* ---- in the worker --------------------------------------------------------------------------------------------------
- */
+/* ---- in the worker ---------------------------------------------------------------------------------------------- */
 
 struct warnings {
 	char text[AGENT_LOG];
@@ -98,8 +97,7 @@ static _Noreturn void worker_main(struct agent *a, const struct agent_job *j, co
 	_exit(0);
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
 
 /* A container whose making was cut short may have left anything. */
 static void sweep(struct agent *a, const struct agent_job *j)
@@ -218,8 +216,7 @@ void agent_job_read(struct agent *a, struct agent_job *j)
 		finish(a, j);
 }
 
-/* ---- the queue
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the queue -------------------------------------------------------------------------------------------------- */
 
 /* What ends things is never kept waiting by what hangs. */
 static bool is_urgent(const struct agent_job *j)
@@ -296,8 +293,7 @@ void agent_jobs_turn(struct agent *a)
 	}
 }
 
-/* ---- the dead
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the dead --------------------------------------------------------------------------------------------------- */
 
 static struct agent_proc *find_pid(struct agent *a, pid_t pid)
 {
@@ -348,17 +344,8 @@ static void bury(struct agent *a, pid_t pid)
 
 void agent_reap(struct agent *a)
 {
-	for (;;) {
-		siginfo_t si;
+	pid_t pid;
 
-		memset(&si, 0, sizeof(si));
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
-			if (errno == EINTR)
-				continue;
-			return;
-		}
-		if (si.si_pid == 0)
-			return;
-		bury(a, si.si_pid);
-	}
+	while ((pid = joey_wait_peek()) > 0)
+		bury(a, pid);
 }

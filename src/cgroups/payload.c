@@ -13,17 +13,9 @@
 #include "cgroups/cgroups-internal.h"
 #include "joey/log.h"
 
-static const char *find(const struct joey_pairs *annotations, const char *key)
-{
-	for (size_t i = 0; i < annotations->n; i++)
-		if (joey_streq(annotations->v[i].key, key))
-			return annotations->v[i].value;
-	return NULL;
-}
-
 int cgroup_annotation_name(const struct joey_pairs *annotations, const char *key, char **ret, struct joey_err *err)
 {
-	const char *value = find(annotations, key), *name;
+	const char *value = joey_pairs_get(annotations, key), *name;
 	size_t len;
 
 	*ret = NULL;
@@ -42,7 +34,7 @@ int cgroup_annotation_name(const struct joey_pairs *annotations, const char *key
 
 int joey_cgroup_annotate(struct joey_cgroup *cg, const struct joey_pairs *annotations, struct joey_err *err)
 {
-	const char *v1 = find(annotations, CGROUP_A_FORCE_V1);
+	const char *v1 = joey_pairs_get(annotations, CGROUP_A_FORCE_V1);
 	int r;
 
 	if (v1 && *v1)

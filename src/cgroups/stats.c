@@ -297,8 +297,7 @@ static int read_memory(const struct reader *rd, struct joey_stats *s)
 	return read_psi(rd, "memory.pressure", &s->memory.psi);
 }
 
-/* ---- io ------------------------------------------------------------------------------------------------------------
- */
+/* ---- io --------------------------------------------------------------------------------------------------------- */
 
 static bool parse_device(const char *word, struct joey_io_use *ret)
 {
@@ -361,8 +360,7 @@ static int read_io(const struct reader *rd, struct joey_stats *s)
 	return read_psi(rd, "io.pressure", &s->io_psi);
 }
 
-/* ---- hugetlb -------------------------------------------------------------------------------------------------------
- */
+/* ---- hugetlb ---------------------------------------------------------------------------------------------------- */
 
 /* hugetlb.<size>.current: reservations are counted apart since 5.7, and are what a limit is compared with. */
 static int read_hugetlb_size(const struct reader *rd, const char *size, struct joey_hugetlb_use *ret)

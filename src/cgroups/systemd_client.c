@@ -96,17 +96,6 @@ int cgroup_sd_find_program(int *ret_fd, struct joey_err *err)
 
 /* ---- running it ---------------------------------------------------------------------------------------- */
 
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int sig = 1; sig < 32; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
-			(void)signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static _Noreturn void child(int program_fd, int sock, const char *const argv[], pid_t parent)
 {
 	static char *const no_env[] = { NULL };
@@ -124,7 +113,7 @@ static _Noreturn void child(int program_fd, int sock, const char *const argv[], 
 		_exit(EXEC_FAILED);
 	if (joey_cloexec_from(3) < 0)
 		_exit(EXEC_FAILED);
-	reset_signals();
+	joey_signals_default();
 	(void)syscall(SYS_execveat, program_fd, "", args, no_env, AT_EMPTY_PATH);
 	_exit(EXEC_FAILED);
 }

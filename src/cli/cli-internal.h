@@ -136,16 +136,14 @@ int log_socket_send(int sock, const char *path, const struct joey_str *s, bool m
 /* "KILL", "sigterm", "9", "RTMIN+3". */
 int signal_from_string(const char *text, int *ret, struct joey_err *err);
 
-/* ---- values.c ------------------------------------------------------------------------------------------------------
- */
+/* ---- values.c --------------------------------------------------------------------------------------------------- */
 
 /* "5s", "1m30s", "0.5s": milliseconds, rounded up; at most a century. */
 int duration_from_string(const char *text, uint64_t *ret_ms);
 /* "512M", "1.5GiB", "4096": powers of 1024; "-1" is -1. */
 int size_from_string(const char *text, int64_t *ret);
 
-/* ---- cmd_create.c: what create and run share -----------------------------------------------------------------------
- */
+/* ---- cmd_create.c: what create and run share -------------------------------------------------------------------- */
 
 /* Each with a trailing comma. */
 #define CREATE_OPTS                                                                                      \
@@ -180,8 +178,7 @@ int size_from_string(const char *text, int64_t *ret);
 		  "N",                                                                                   \
 		  "pass N more descriptors on, from 3 (behind those of LISTEN_FDS)" },
 
-/* ---- cmd_checkpoint.c: what checkpoint and restore share; at: where struct joey_image_opts is ----------------------
- */
+/* ---- cmd_checkpoint.c: what checkpoint and restore share; at: where struct joey_image_opts is ------------------- */
 
 #define IMAGE_AT(type, member) (offsetof(type, i) + offsetof(struct joey_image_opts, member))
 #define IMAGE_STRING(type, member, name, value, help)                    \

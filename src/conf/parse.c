@@ -36,18 +36,6 @@ static int no_memory(const struct parser *p)
 	return joey_err_sys(p->err, ENOMEM, "read %s", p->file);
 }
 
-/* Blanks around it cut off. */
-static char *trim(char *s)
-{
-	size_t len;
-
-	s += strspn(s, " \t");
-	len = strlen(s);
-	while (len > 0 && (s[len - 1] == ' ' || s[len - 1] == '\t'))
-		s[--len] = '\0';
-	return s;
-}
-
 static int add_profile(struct parser *p, char *name)
 {
 	struct joey_conf *c = p->conf;
@@ -78,10 +66,10 @@ static int begin_section(struct parser *p, char *line)
 	if (line[len - 1] != ']')
 		return complain(p, p->line, "no ] behind %.64s", line);
 	line[len - 1] = '\0';
-	line = trim(line + 1);
+	line = joey_str_trim(line + 1);
 	memset(p->seen, 0, conf_n_keys * sizeof(*p->seen));
 	if (joey_startswith(line, "profile ") || joey_startswith(line, "profile\t"))
-		return add_profile(p, trim(line + strlen("profile ")));
+		return add_profile(p, joey_str_trim(line + strlen("profile ")));
 	if (joey_streq(line, "profile"))
 		return complain(p, p->line, "[profile NAME] has a name");
 	if (!conf_section_known(line))
@@ -106,8 +94,8 @@ static int set_key(struct parser *p, char *line)
 	if (!value)
 		return complain(p, p->line, "neither [section] nor key = value: %.64s", line);
 	*value++ = '\0';
-	key = trim(key);
-	value = trim(value);
+	key = joey_str_trim(key);
+	value = joey_str_trim(value);
 	if (!p->section)
 		return complain(p, p->line, "%.64s stands before the first [section]", key);
 	row = conf_key_find(p->section, key);
@@ -137,7 +125,7 @@ static int take_line(struct parser *p, char *line, size_t len)
 		if (((unsigned char)line[i] < 0x20 && line[i] != '\t') || line[i] == 0x7f)
 			return complain(p, p->line, "control character 0x%02x in column %zu", (unsigned char)line[i],
 					i + 1);
-	line = trim(line);
+	line = joey_str_trim(line);
 	if (*line == '\0' || *line == '#')
 		return 0;
 	return *line == '[' ? begin_section(p, line) : set_key(p, line);

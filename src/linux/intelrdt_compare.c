@@ -40,30 +40,19 @@ static bool parse_value(const char *text, bool hex, uint64_t *ret)
 	return true;
 }
 
-static char *trim(char *s)
-{
-	size_t len;
-
-	s += strspn(s, " \t");
-	len = strlen(s);
-	while (len > 0 && (s[len - 1] == ' ' || s[len - 1] == '\t'))
-		s[--len] = '\0';
-	return s;
-}
-
 /* "L3:0=f;1=f", taken to pieces: the value of domain, -ENOENT without one. */
 static int value_of(char *line, const char *resource, uint64_t domain, uint64_t *ret)
 {
-	char *name = trim(strsep(&line, ":")), *part;
+	char *name = joey_str_trim(strsep(&line, ":")), *part;
 
 	if (!line || !joey_streq(name, resource))
 		return -ENOENT;
 	while ((part = strsep(&line, ";")) != NULL) {
-		char *key = trim(strsep(&part, "="));
+		char *key = joey_str_trim(strsep(&part, "="));
 		uint64_t n;
 
 		if (part && joey_parse_u64(key, &n) == 0 && n == domain)
-			return parse_value(trim(part), !is_bandwidth(resource), ret) ? 0 : -EINVAL;
+			return parse_value(joey_str_trim(part), !is_bandwidth(resource), ret) ? 0 : -EINVAL;
 	}
 	return -ENOENT;
 }
@@ -122,13 +111,13 @@ static int differs(const char *resource, const char *part, const char *why, stru
 
 static int compare_line(int root_fd, const char *schemata, char *line, struct joey_err *err)
 {
-	char *resource = trim(strsep(&line, ":")), *part;
+	char *resource = joey_str_trim(strsep(&line, ":")), *part;
 
 	if (!*resource && !line)
 		return 0;
 	while ((part = strsep(&line, ";")) != NULL) {
 		autofree char *shown = strdup(part);
-		char *key = trim(strsep(&part, "="));
+		char *key = joey_str_trim(strsep(&part, "="));
 		uint64_t domain, want, have;
 		int r;
 
@@ -137,7 +126,7 @@ static int compare_line(int root_fd, const char *schemata, char *line, struct jo
 		if (!*key && !part)
 			continue;
 		if (!part || joey_parse_u64(key, &domain) < 0 ||
-		    !parse_value(trim(part), !is_bandwidth(resource), &want))
+		    !parse_value(joey_str_trim(part), !is_bandwidth(resource), &want))
 			return differs(resource, shown, "cannot be read", err);
 		r = present(schemata, resource, domain, &have);
 		if (r == -ENOMEM)

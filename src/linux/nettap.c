@@ -39,8 +39,7 @@ int joey_net_tap_open(int *ret_fd, struct joey_err *err)
 	return 0;
 }
 
-/* ---- what there is ------------------------------------------------------------------------------------------------
- */
+/* ---- what there is ---------------------------------------------------------------------------------------------- */
 
 struct device {
 	char name[IFNAMSIZ], other[IFNAMSIZ]; /* other: a second one */
@@ -233,8 +232,7 @@ static int describe(int sock, const struct device *d, char **ret, struct joey_er
 	return r < 0 ? joey_err_sys(err, r, "read the configuration of network device %s", d->name) : 0;
 }
 
-/* ---- the redirection ----------------------------------------------------------------------------------------------
- */
+/* ---- the redirection -------------------------------------------------------------------------------------------- */
 
 struct nest { /* attributes within an attribute */
 	char bytes[256];

@@ -25,24 +25,13 @@ static const char magic[8] = "joeybpf";
 
 /* ---- key ------------------------------------------------------------------------------------------------ */
 
-static void add_u64(struct joey_blake2b *h, uint64_t v)
-{
-	joey_blake2b_add(h, &v, sizeof(v));
-}
-
-/* With its NUL, so that no two lists of strings run together. */
-static void add_text(struct joey_blake2b *h, const char *s)
-{
-	joey_blake2b_add(h, s, strlen(s) + 1);
-}
-
 static void add_rule(struct joey_blake2b *h, const struct joey_seccomp_rule *r)
 {
-	add_u64(h, r->action);
-	add_u64(h, r->names.n);
+	joey_blake2b_add_u64(h, r->action);
+	joey_blake2b_add_u64(h, r->names.n);
 	for (size_t i = 0; i < r->names.n; i++)
-		add_text(h, r->names.v[i]);
-	add_u64(h, r->n_args);
+		joey_blake2b_add_text(h, r->names.v[i]);
+	joey_blake2b_add_u64(h, r->n_args);
 	for (size_t i = 0; i < r->n_args; i++) {
 		const uint64_t arg[4] = { r->args[i].index, (uint64_t)r->args[i].op, r->args[i].value,
 					  r->args[i].value_two };
@@ -58,36 +47,32 @@ static void add_host(struct joey_blake2b *h)
 
 	memset(&uts, 0, sizeof(uts));
 	(void)uname(&uts);
-	add_u64(h, FORMAT);
-	add_u64(h, seccomp_arch_native());
-	add_u64(h, v ? (uint64_t)v->major << 42 | (uint64_t)v->minor << 21 | v->micro : 0);
-	add_text(h, uts.release);
-	add_text(h, JOEY_VERSION " " JOEY_COMMIT);
+	joey_blake2b_add_u64(h, FORMAT);
+	joey_blake2b_add_u64(h, seccomp_arch_native());
+	joey_blake2b_add_u64(h, v ? (uint64_t)v->major << 42 | (uint64_t)v->minor << 21 | v->micro : 0);
+	joey_blake2b_add_text(h, uts.release);
+	joey_blake2b_add_text(h, JOEY_VERSION " " JOEY_COMMIT);
 }
 
 void seccomp_cache_key(const struct joey_seccomp *p, char ret[65])
 {
-	static const char hex[] = "0123456789abcdef";
 	uint8_t digest[KEY_LEN / 2];
 	struct joey_blake2b h;
 
 	joey_blake2b_init(&h, sizeof(digest));
 	add_host(&h);
-	add_u64(&h, p->default_action);
-	add_u64(&h, p->filter_flags);
-	add_u64(&h, (uint64_t)p->flags_given << 2 | (uint64_t)p->uses_notify << 1 | p->fail_unknown_syscall);
-	add_u64(&h, p->n_archs);
+	joey_blake2b_add_u64(&h, p->default_action);
+	joey_blake2b_add_u64(&h, p->filter_flags);
+	joey_blake2b_add_u64(&h,
+			     (uint64_t)p->flags_given << 2 | (uint64_t)p->uses_notify << 1 | p->fail_unknown_syscall);
+	joey_blake2b_add_u64(&h, p->n_archs);
 	for (size_t i = 0; i < p->n_archs; i++)
-		add_u64(&h, p->archs[i]);
-	add_u64(&h, p->n_rules);
+		joey_blake2b_add_u64(&h, p->archs[i]);
+	joey_blake2b_add_u64(&h, p->n_rules);
 	for (size_t i = 0; i < p->n_rules; i++)
 		add_rule(&h, &p->rules[i]);
 	joey_blake2b_finish(&h, digest);
-	for (size_t i = 0; i < sizeof(digest); i++) {
-		ret[2 * i] = hex[digest[i] >> 4];
-		ret[2 * i + 1] = hex[digest[i] & 15];
-	}
-	ret[KEY_LEN] = '\0';
+	joey_hex(digest, sizeof(digest), ret);
 }
 
 /* ---- entries -------------------------------------------------------------------------------------------- */
@@ -105,7 +90,7 @@ static void digest_of(const struct seccomp_file *f, const char *key, uint8_t ret
 
 	memset(head.digest, 0, sizeof(head.digest));
 	joey_blake2b_init(&h, sizeof(head.digest));
-	add_text(&h, key);
+	joey_blake2b_add_text(&h, key);
 	joey_blake2b_add(&h, &head, sizeof(head));
 	joey_blake2b_add(&h, f->insns, f->n_insns * sizeof(f->insns[0]));
 	joey_blake2b_finish(&h, ret);

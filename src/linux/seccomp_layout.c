@@ -58,8 +58,7 @@ static bool same(struct answer a, struct answer b)
 	return a.dynamic == b.dynamic && a.v == b.v;
 }
 
-/* ---- asking a program ----------------------------------------------------------------------------------------------
- */
+/* ---- asking a program ------------------------------------------------------------------------------------------- */
 
 /* Jumps on a known accumulator. false: not understood. */
 static bool jump(const struct sock_filter *f, uint32_t a, size_t *pc)
@@ -126,8 +125,7 @@ static int ask(const struct layout *l, const struct sock_filter *f, size_t n, ui
 	return -EOPNOTSUPP;
 }
 
-/* ---- 1: the ranges
- * --------------------------------------------------------------------------------------------------- */
+/* ---- 1: the ranges ---------------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -195,8 +193,7 @@ static int find_ranges(struct layout *l, const struct seccomp_limit *limit, uint
 	return 0;
 }
 
-/* ---- 2: writing
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- 2: writing ------------------------------------------------------------------------------------------------- */
 
 static size_t emit(struct layout *l, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
 {
@@ -348,8 +345,7 @@ static int emit_arch(struct layout *l, const struct seccomp_limit *limit)
 	return 0;
 }
 
-/* ---- 3: checking
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- 3: checking ------------------------------------------------------------------------------------------------ */
 
 static int check_arch(const struct layout *l, const struct seccomp_limit *limit, uint32_t arch)
 {

@@ -57,8 +57,7 @@ static bool data_bool(const struct joey_container *c, const char *key)
 	return v;
 }
 
-/* ---- signal -------------------------------------------------------------------------------------------------------
- */
+/* ---- signal ----------------------------------------------------------------------------------------------------- */
 
 static int signal_all(struct joey_container *c, int sig, struct joey_err *err)
 {
@@ -90,15 +89,7 @@ int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey
 	return 0;
 }
 
-int native_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err)
-{
-	int r = joey_wait_pid(c->state.pid, ret_wstatus);
-
-	return r < 0 ? joey_err_sys(err, r, "wait for the container's init") : 0;
-}
-
-/* ---- destroy ------------------------------------------------------------------------------------------------------
- */
+/* ---- destroy ---------------------------------------------------------------------------------------------------- */
 
 static int remove_rdt(struct joey_container *c, struct joey_err *err)
 {
@@ -128,13 +119,6 @@ int native_destroy(struct joey_container *c, struct joey_err *err)
 	return r;
 }
 
-static int native_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err)
-{
-	(void)err;
-	joey_init_query(c, ret);
-	return 0;
-}
-
 const struct joey_backend joey_native_backend = {
 	.name = "native",
 	.check = native_check,
@@ -143,13 +127,13 @@ const struct joey_backend joey_native_backend = {
 	.checkpoint = native_checkpoint,
 	.start = joey_gate_open,
 	.signal = native_signal,
-	.query = native_query,
+	.query = joey_init_query,
 	.exec = native_exec,
 	.set_paused = native_set_paused,
 	.update = native_update,
-	.pids = native_pids,
+	.pids = joey_init_pids,
 	.stats = native_stats,
 	.watch = native_watch,
-	.wait = native_wait,
+	.wait = joey_init_wait,
 	.destroy = native_destroy,
 };

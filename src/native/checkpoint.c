@@ -18,8 +18,7 @@ struct dump {
 	int status_fd;
 };
 
-/* ---- standard streams ----------------------------------------------------------------------------------------------
- */
+/* ---- standard streams ------------------------------------------------------------------------------------------- */
 
 struct mount_ids {
 	int wanted;
@@ -113,8 +112,7 @@ static int save_stdio(const struct dump *d, struct joey_str *opts, struct joey_e
 	return r < 0 ? joey_err_sys(err, r, "write descriptors.json") : 0;
 }
 
-/* ---- the request
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------------------------------------ */
 
 static int add_freezer(const struct dump *d, struct joey_str *opts)
 {

@@ -22,38 +22,10 @@ void child_tie_to_parent(void)
 }
 
 /* The payload gets the defaults, whatever joey or its caller had blocked or ignored. */
-void child_reset_signals(void)
-{
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
-			(void)sigaction(sig, &dfl, NULL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static int by_number(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 int child_close_others(unsigned preserve_fds, int *keep, size_t n, struct joey_err *err)
 {
-	unsigned from = 3 + preserve_fds;
-	int r = 0;
+	int r = joey_close_all_but(3 + preserve_fds, keep, n);
 
-	qsort(keep, n, sizeof(keep[0]), by_number);
-	for (size_t i = 0; i < n && r >= 0; i++) {
-		if (keep[i] < (int)from)
-			continue;
-		if ((unsigned)keep[i] > from)
-			r = joey_close_range(from, (unsigned)keep[i] - 1);
-		from = (unsigned)keep[i] + 1;
-	}
-	if (r >= 0)
-		r = joey_close_range(from, ~0U);
 	return r < 0 ? joey_err_sys(err, r, "close inherited descriptors") : 0;
 }
 
@@ -92,7 +64,7 @@ static void log_to_parent(void *arg, enum joey_log_level level, const char *text
 
 void child_begin(struct sync *sync)
 {
-	child_reset_signals();
+	joey_signals_default();
 	child_tie_to_parent();
 	joey_log_set_sink(log_to_parent, sync, JOEY_LOG_WARNING);
 }

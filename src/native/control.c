@@ -56,29 +56,6 @@ int native_update(struct joey_container *c, const struct joey_update *args, stru
 	return r < 0 || !cg ? r : joey_cgroup_update(cg, args->apply, err);
 }
 
-static int init_alone(const struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err)
-{
-	pid_t *v = malloc(sizeof(*v));
-
-	if (!v)
-		return joey_err_sys(err, ENOMEM, "list processes");
-	joey_warn("container %s runs without a cgroup: of its processes only the first is known", c->id);
-	v[0] = c->state.pid;
-	*ret = v;
-	*ret_n = joey_init_is_alive(&c->state) ? 1 : 0;
-	return 0;
-}
-
-int native_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err)
-{
-	autocgroup struct joey_cgroup *cg = NULL;
-	int r = joey_init_cgroup(c, &cg, err);
-
-	if (r < 0)
-		return r;
-	return cg ? joey_cgroup_pids(cg, ret, ret_n, err) : init_alone(c, ret, ret_n, err);
-}
-
 /* Most hosts have no resctrl, and need not read the config for it. */
 static int rdt_stats(struct joey_container *c, struct joey_arena *arena, struct joey_rdt_use *ret, struct joey_err *err)
 {

@@ -40,8 +40,7 @@ struct peer {
 	int pidfd;
 };
 
-/* ---- the program --------------------------------------------------------------------------------------------------
- */
+/* ---- the program ------------------------------------------------------------------------------------------------ */
 
 static int open_program(struct joey_err *err)
 {
@@ -65,8 +64,7 @@ static int open_program(struct joey_err *err)
 			    "CRIU is not installed: checkpoint and restore need %s (package criu)", places[0]);
 }
 
-/* ---- its process ----------------------------------------------------------------------------------------------------
- */
+/* ---- its process ------------------------------------------------------------------------------------------------ */
 
 /* CRIU mounts below these directories, which is possible only where its own mount namespace has them. */
 static int reopen_dir(int fd)
@@ -171,7 +169,7 @@ static int become_criu(const struct criu_call *call, int program, int to_parent,
 	static char *argv[] = { name, verb, number, NULL }, *env[] = { path, NULL };
 	int exe = fcntl(program, F_DUPFD_CLOEXEC, HIGH_FD), sock, r;
 
-	child_reset_signals();
+	joey_signals_default();
 	if (call->own_session)
 		(void)setsid();
 	/* Serving pages, it listens to others than joey; ended then, it lets the container go on. */
@@ -273,8 +271,7 @@ static void finish(struct peer *p, int ms, int *ret_status)
 	p->pid = 0;
 }
 
-/* ---- what went wrong ------------------------------------------------------------------------------------------------
- */
+/* ---- what went wrong -------------------------------------------------------------------------------------------- */
 
 /* The last bytes of a file, heap; NULL when there are none. */
 static char *read_tail(int fd)
@@ -348,8 +345,7 @@ static int explain(const struct criu_call *call, const struct peer *p, struct jo
 			    call->log, s.buf);
 }
 
-/* ---- the conversation
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the conversation ------------------------------------------------------------------------------------------- */
 
 static int say(const struct peer *p, const struct joey_str *m, struct joey_err *err)
 {
@@ -469,8 +465,7 @@ int criu_call(const struct criu_call *call, struct criu_answer *ret, struct joey
 	return r;
 }
 
-/* ---- questions
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- questions -------------------------------------------------------------------------------------------------- */
 
 static int ask(const struct joey_str *request, struct criu_answer *a, struct joey_err *err)
 {

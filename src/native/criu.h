@@ -97,8 +97,7 @@ int criu_stdio_parse(const char *text, size_t len, struct criu_stdio *ret, struc
 int criu_stdio_text(const struct criu_stdio *s, char **ret, struct joey_err *err);
 void criu_stdio_done(struct criu_stdio *s);
 
-/* ---- criu.c --------------------------------------------------------------------------------------------------------
- */
+/* ---- criu.c ----------------------------------------------------------------------------------------------------- */
 
 struct criu_call {
 	const struct joey_str *request;
@@ -128,8 +127,7 @@ int criu_call(const struct criu_call *call, struct criu_answer *ret, struct joey
 int criu_check_version(struct joey_err *err);
 int criu_check_features(bool mem_track, bool lazy_pages, struct joey_err *err);
 
-/* ---- criu_mounts.c -------------------------------------------------------------------------------------------------
- */
+/* ---- criu_mounts.c ---------------------------------------------------------------------------------------------- */
 
 /* Mounts and namespaces that belong to the host: named, not dumped. */
 int criu_add_external(struct joey_str *opts, const struct joey_config *config, pid_t init, int host_proc_fd,

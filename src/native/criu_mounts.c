@@ -82,8 +82,7 @@ static int real_path(int root_fd, const char *path, char **ret, struct stat *ret
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* ---- checkpoint ----------------------------------------------------------------------------------------------------
- */
+/* ---- checkpoint ------------------------------------------------------------------------------------------------- */
 
 static int name_mount(struct joey_str *opts, int root_fd, const char *path, const char *name, bool mask,
 		      struct joey_err *err)
@@ -155,8 +154,7 @@ int criu_add_external(struct joey_str *opts, const struct joey_config *config, p
 	return r;
 }
 
-/* ---- restore -------------------------------------------------------------------------------------------------------
- */
+/* ---- restore ---------------------------------------------------------------------------------------------------- */
 
 static int give_mounts(struct joey_str *opts, const struct native_plan *p, struct joey_err *err)
 {
@@ -310,8 +308,7 @@ int criu_readonly_root(const struct native_plan *p, pid_t init, struct joey_err 
 	return 0;
 }
 
-/* ---- what came out --------------------------------------------------------------------------------------------------
- */
+/* ---- what came out ---------------------------------------------------------------------------------------------- */
 
 struct place {      /* where the config wants something to be mounted */
 	char *path; /* heap */

@@ -258,8 +258,7 @@ int criu_answer_decode(const void *data, size_t len, struct criu_answer *ret)
 	return 0;
 }
 
-/* ---- descriptors.json ---------------------------------------------------------------------------------------------
- */
+/* ---- descriptors.json ------------------------------------------------------------------------------------------- */
 
 void criu_stdio_done(struct criu_stdio *s)
 {

@@ -60,8 +60,6 @@ int child_join_namespaces(struct native_plan *p, bool may_fail, struct joey_err 
 int child_become_root(struct joey_err *err);
 /* Dies with joey from now on. */
 void child_tie_to_parent(void);
-/* Every signal at its default and unblocked. */
-void child_reset_signals(void);
 /* Signals at their defaults, warnings to the parent, death with the parent. */
 void child_begin(struct sync *sync);
 /* Closes every descriptor but 0-2, the preserved ones and those listed (-EBADF entries are fine; keep is sorted). */
@@ -95,10 +93,8 @@ int native_signal(struct joey_container *c, int sig, unsigned flags, struct joey
 int native_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err);
 int native_set_paused(struct joey_container *c, bool paused, struct joey_err *err);
 int native_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err);
-int native_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err);
 int native_stats(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err);
 int native_watch(struct joey_container *c, struct joey_watch *ret, struct joey_err *err);
-int native_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err);
 int native_destroy(struct joey_container *c, struct joey_err *err);
 
 #endif

@@ -25,8 +25,7 @@ struct restore {
 	bool hooks_done, has_pty;
 };
 
-/* ---- the request
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------------------------------------ */
 
 static int read_stdio(struct restore *t, struct joey_err *err)
 {
@@ -76,8 +75,7 @@ static int fill(struct restore *t, struct joey_str *opts, struct joey_err *err)
 	return r;
 }
 
-/* ---- while CRIU works
- * --------------------------------------------------------------------------------------------------- */
+/* ---- while CRIU works ------------------------------------------------------------------------------------------- */
 
 static int know_init(struct restore *t, pid_t pid, struct joey_err *err)
 {
@@ -165,8 +163,7 @@ static int prepare_process(void *arg, struct joey_err *err)
 	return criu_own_mounts(&t->p, err);
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
 
 static int call_criu(struct restore *t, struct joey_err *err)
 {

@@ -170,8 +170,5 @@ int joey_resources_parse(const char *text, size_t len, struct joey_arena *arena,
 
 const char *joey_config_annotation(const struct joey_config *c, const char *key)
 {
-	for (size_t i = 0; i < c->annotations.n; i++)
-		if (strcmp(c->annotations.v[i].key, key) == 0)
-			return c->annotations.v[i].value;
-	return NULL;
+	return joey_pairs_get(&c->annotations, key);
 }

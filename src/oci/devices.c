@@ -75,8 +75,7 @@ int oci_devices(struct oci_ctx *c, const struct joey_json *v, void *field)
 			 &config->n_devices);
 }
 
-/* ---- device rules --------------------------------------------------------------------------------------------------
- */
+/* ---- device rules ----------------------------------------------------------------------------------------------- */
 
 static int rule_type(struct oci_ctx *c, const struct joey_json *v, void *field)
 {
@@ -147,8 +146,7 @@ int oci_device_rules(struct oci_ctx *c, const struct joey_json *v, void *field)
 	return oci_array(c, v, JOEY_JSON_OBJECT, sizeof(struct joey_device_rule), rule, &res->devices, &res->n_devices);
 }
 
-/* ---- network devices ------------------------------------------------------------------------------------------------
- */
+/* ---- network devices -------------------------------------------------------------------------------------------- */
 
 enum { IF_NAME_MAX = 15 }; /* IFNAMSIZ less the NUL */
 

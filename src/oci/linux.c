@@ -51,8 +51,7 @@ static int namespaces(struct oci_ctx *c, const struct joey_json *v, void *field)
 	return r;
 }
 
-/* ---- time ----------------------------------------------------------------------------------------------------------
- */
+/* ---- time ------------------------------------------------------------------------------------------------------- */
 
 static int nanosecs(struct oci_ctx *c, const struct joey_json *v, void *field)
 {
@@ -104,8 +103,7 @@ static int time_offsets(struct oci_ctx *c, const struct joey_json *v, void *fiel
 	return OCI_OBJECT(c, v, fields, field);
 }
 
-/* ---- the rest
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the rest --------------------------------------------------------------------------------------------------- */
 
 static int rootfs_propagation(struct oci_ctx *c, const struct joey_json *v, void *field)
 {

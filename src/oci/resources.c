@@ -120,8 +120,7 @@ static int hugepage_limits(struct oci_ctx *c, const struct joey_json *v, void *f
 			 &res->n_hugepage);
 }
 
-/* ---- network --------------------------------------------------------------------------------------------------------
- */
+/* ---- network ---------------------------------------------------------------------------------------------------- */
 
 static int priority(struct oci_ctx *c, const struct joey_json *v, void *element)
 {
@@ -148,8 +147,7 @@ static int network(struct oci_ctx *c, const struct joey_json *v, void *field)
 	return OCI_OBJECT(c, v, fields, field);
 }
 
-/* ---- rdma, unified
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- rdma, unified ---------------------------------------------------------------------------------------------- */
 
 static int rdma_device(struct oci_ctx *c, const struct joey_json *v, void *element)
 {
@@ -188,8 +186,7 @@ static int unified(struct oci_ctx *c, const struct joey_json *v, void *field)
 	return r;
 }
 
-/* ---- the object
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------------------------------------------------- */
 
 int oci_resources(struct oci_ctx *c, const struct joey_json *v, void *field)
 {

@@ -55,8 +55,7 @@ static int merge_errno(struct oci_ctx *c, const char *key, uint64_t action, stru
 	return 0;
 }
 
-/* ---- syscalls[] ----------------------------------------------------------------------------------------------------
- */
+/* ---- syscalls[] ------------------------------------------------------------------------------------------------- */
 
 static int arg_index(struct oci_ctx *c, const struct joey_json *v, void *field)
 {
@@ -155,8 +154,7 @@ static int rule(struct oci_ctx *c, const struct joey_json *v, void *element)
 	return r < 0 ? r : check_notify(c, text.rule);
 }
 
-/* ---- the profile
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the profile ------------------------------------------------------------------------------------------------ */
 
 static int default_action(struct oci_ctx *c, const struct joey_json *v, void *field)
 {

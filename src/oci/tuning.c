@@ -51,8 +51,7 @@ bool oci_is_word(const char *text)
 	return true;
 }
 
-/* ---- resctrl ------------------------------------------------------------------------------------------------------
- */
+/* ---- resctrl ---------------------------------------------------------------------------------------------------- */
 
 /* The name of a directory of resctrl; "/" is its root. */
 static int clos_id(struct oci_ctx *c, const struct joey_json *v, void *field)
@@ -104,8 +103,7 @@ int oci_intel_rdt(struct oci_ctx *c, const struct joey_json *v, void *field)
 }
 #undef FIELD
 
-/* ---- NUMA
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- NUMA ------------------------------------------------------------------------------------------------------- */
 
 static int mode(struct oci_ctx *c, const struct joey_json *v, void *field)
 {

@@ -244,8 +244,7 @@ int oci_validate(struct oci_ctx *c, struct joey_config *config)
 	return 0;
 }
 
-/* ---- questions to the host ----------------------------------------------------------------------------------------
- */
+/* ---- questions to the host -------------------------------------------------------------------------------------- */
 
 static int check_joined_netns(struct oci_ctx *c, const struct joey_config *config)
 {

@@ -62,8 +62,7 @@ void rt_image_done(struct joey_image *image)
 	image->work_fd = joey_close(image->work_fd);
 }
 
-/* ---- options -------------------------------------------------------------------------------------------------------
- */
+/* ---- options ---------------------------------------------------------------------------------------------------- */
 
 static int check_parent(const struct joey_checkpoint_opts *o, const struct joey_image *image, struct joey_err *err)
 {
@@ -121,8 +120,7 @@ static int take_status_fd(const char *text, int *ret, struct joey_err *err)
 	return 0;
 }
 
-/* ---- the verb ------------------------------------------------------------------------------------------------------
- */
+/* ---- the verb --------------------------------------------------------------------------------------------------- */
 
 static int find(struct rt_target *t, const struct joey_runtime *rt, const char *id, struct joey_err *err)
 {

@@ -15,14 +15,6 @@
 
 static const struct joey_conf no_conf = JOEY_CONF_INIT;
 
-static const char *annotation(const struct joey_config *c, const char *key)
-{
-	for (size_t i = 0; i < c->annotations.n; i++)
-		if (joey_streq(c->annotations.v[i].key, key))
-			return c->annotations.v[i].value;
-	return NULL;
-}
-
 static int check_annotations(const struct joey_config *c, struct joey_err *err)
 {
 	for (size_t i = 0; i < c->annotations.n; i++) {
@@ -40,7 +32,7 @@ static int not_allowed(struct joey_err *err, const char *what)
 			    "%s: joey.conf does not let it choose a sandbox ([sandbox] allow)", what);
 }
 
-/* 1: sandboxed, 0: normal; value NULL: not said. */
+/* 1: sandboxed, 0: normal. */
 static int parse_kind(const char *what, const char *value, struct joey_err *err)
 {
 	if (joey_streq(value, "vm"))
@@ -59,7 +51,7 @@ struct wish {
 /* In this order: the first that says something is heard. */
 static int wishes(const struct rt_launch *l, struct wish w[4], struct joey_err *err)
 {
-	const char *option = l->o->sandbox, *note = annotation(l->config, KEY_SANDBOX);
+	const char *option = l->o->sandbox, *note = joey_config_annotation(l->config, KEY_SANDBOX);
 
 	w[0] = (struct wish){ "--sandbox", JOEY_CONF_ALLOW_OPTION, -1 };
 	w[1] = (struct wish){ "joey-vm", JOEY_CONF_ALLOW_PROGRAM, l->rt->called_vm ? 1 : -1 };
@@ -101,13 +93,12 @@ static int find_kind(const struct rt_launch *l, const struct joey_conf *conf, bo
 	return 0;
 }
 
-/* ---- the machine
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the machine ------------------------------------------------------------------------------------------------ */
 
 static int find_profile(const struct rt_launch *l, const struct joey_conf *conf, const struct joey_conf_profile **ret,
 			struct joey_err *err)
 {
-	const char *name = annotation(l->config, KEY_PROFILE);
+	const char *name = joey_config_annotation(l->config, KEY_PROFILE);
 
 	*ret = NULL;
 	if (name && !(conf->sandbox.allow & JOEY_CONF_ALLOW_ANNOTATION))
@@ -196,7 +187,7 @@ static const char *find_pod(const struct joey_config *c)
 	};
 
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(keys); i++) {
-		const char *id = annotation(c, keys[i][0]) ? annotation(c, keys[i][1]) : NULL;
+		const char *id = joey_config_annotation(c, keys[i][0]) ? joey_config_annotation(c, keys[i][1]) : NULL;
 
 		if (id && joey_id_check(id, NULL) == 0)
 			return id;

@@ -14,19 +14,13 @@
 static bool has_ended(pid_t pid)
 {
 	for (;;) {
-		siginfo_t si;
+		pid_t ended = joey_wait_peek();
 
-		memset(&si, 0, sizeof(si));
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
-			if (errno == EINTR)
-				continue;
-			return true;
-		}
-		if (si.si_pid == 0)
+		if (ended == 0)
 			return false;
-		if (si.si_pid == pid)
+		if (ended < 0 || ended == pid)
 			return true;
-		(void)waitpid(si.si_pid, NULL, WNOHANG);
+		(void)waitpid(ended, NULL, WNOHANG);
 	}
 }
 

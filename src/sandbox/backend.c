@@ -4,8 +4,8 @@
 
 static bool vm_is_accelerated(void)
 {
+	autoclose int cache = joey_vmm_cache_open();
 	autofree char *why = NULL;
-	autoclose int cache = machine_cache();
 
 	return joey_vmm_accel(cache, &why) == JOEY_ACCEL_KVM;
 }
@@ -16,13 +16,13 @@ const struct joey_backend joey_vm_backend = {
 	.create = vm_create,
 	.start = joey_gate_open,
 	.signal = vm_signal,
-	.query = vm_query,
+	.query = joey_init_query,
 	.exec = vm_exec,
 	.set_paused = vm_set_paused,
 	.update = vm_update,
-	.pids = vm_pids,
+	.pids = joey_init_pids,
 	.stats = vm_stats,
 	.watch = vm_watch,
-	.wait = vm_wait,
+	.wait = joey_init_wait,
 	.destroy = vm_destroy,
 };

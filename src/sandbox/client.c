@@ -131,6 +131,31 @@ int client_call(struct vm_client *cl, const struct vm_call *call, uint8_t **ret,
 	return r;
 }
 
+int client_attach(struct vm_client *cl, uint32_t container, int *sock, uint32_t *ret_handle, struct joey_err *err)
+{
+	char json[32];
+	const struct vm_call call = {
+		/* a new container's machine may be on its way still */
+		.type = JOEY_WIRE_ATTACH,
+		.json = json,
+		.fd = *sock,
+		.timeout_ms = container ? VM_ANSWER_MS : VM_CREATE_MS,
+	};
+	autofree uint8_t *reply = NULL;
+	size_t n = 0;
+	int r;
+
+	snprintf(json, sizeof(json), "{\"c\":%u}", container);
+	r = client_call(cl, &call, &reply, &n, err);
+	if (r < 0)
+		return r;
+	if (n != 4)
+		return joey_err_set(err, JOEY_EK_OTHER, EPROTO, "the sandbox gave no handle");
+	*sock = joey_close(*sock);
+	*ret_handle = joey_wire_get32(reply);
+	return 0;
+}
+
 void client_done(struct vm_client *cl)
 {
 	joey_close(cl->sock);

@@ -11,78 +11,11 @@
 #include "joey/syscalls.h"
 #include "sandbox/sandbox-internal.h"
 
-struct link {
-	struct vm_data data;
-	bool unknown; /* which of the containers in there it is */
-	struct vm_place place;
-	struct vm_client cl;
-};
-#define LINK_INIT                                            \
-	{                                                    \
-		.place = VM_PLACE_INIT, .cl = VM_CLIENT_INIT \
-	}
-
-static void link_done(struct link *l)
-{
-	client_done(&l->cl);
-	place_done(&l->place);
-}
-#define autolink __attribute__((cleanup(link_done)))
-
-static int link_open(struct link *l, struct joey_container *c, struct joey_err *err)
-{
-	int r = data_load(c, &l->data, err);
-
-	if (r == 0)
-		r = place_open(&l->place, c->root_fd, l->data.sandbox, false, err);
-	return r < 0 ? r : client_connect(&l->cl, &l->place, err);
-}
-
-/* A request that needs nothing but the handle and perhaps a document. */
-static int ask(struct link *l, enum joey_wire_type type, const char *blob, unsigned timeout_ms, uint8_t **ret,
-	       size_t *ret_n, struct joey_err *err)
-{
-	char json[32];
-	const struct vm_call call = { .type = type,
-				      .json = json,
-				      .blob = blob,
-				      .blob_len = blob ? strlen(blob) : 0,
-				      .fd = -EBADF,
-				      .timeout_ms = timeout_ms };
-
-	snprintf(json, sizeof(json), "{\"c\":%u}", l->data.handle);
-	return client_call(&l->cl, &call, ret, ret_n, err);
-}
-
-int control_ask(struct joey_container *c, enum joey_wire_type type, const char *blob, uint8_t **ret, size_t *ret_n,
-		struct joey_err *err)
-{
-	autolink struct link l = LINK_INIT;
-	int r = link_open(&l, c, err);
-
-	return r < 0 ? r : ask(&l, type, blob, VM_ANSWER_MS, ret, ret_n, err);
-}
-
-int vm_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err)
-{
-	(void)err;
-	joey_init_query(c, ret);
-	return 0;
-}
-
-int vm_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err)
-{
-	int r = joey_wait_pid(c->state.pid, ret_wstatus);
-
-	return r < 0 ? joey_err_sys(err, r, "wait for the container's proxy") : 0;
-}
-
-/* ---- signals ------------------------------------------------------------------------------------------------------
- */
+/* ---- signals ---------------------------------------------------------------------------------------------------- */
 
 static int signal_guest(struct joey_container *c, int sig, bool all, struct joey_err *err)
 {
-	autolink struct link l = LINK_INIT;
+	autolink struct vm_link l = VM_LINK_INIT;
 	char json[96];
 	const struct vm_call call = { .type = JOEY_WIRE_KILL,
 				      .json = json,
@@ -124,8 +57,7 @@ int vm_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err
 	return r < 0 ? joey_err_set(err, sub.kind, sub.errnum, "%s", joey_err_text(&sub)) : 0;
 }
 
-/* ---- pause --------------------------------------------------------------------------------------------------------
- */
+/* ---- pause ------------------------------------------------------------------------------------------------------ */
 
 /* The guest first: when the host's cgroup is frozen, and the container counts as paused, nothing of it runs any more.
  */
@@ -140,19 +72,18 @@ int vm_set_paused(struct joey_container *c, bool paused, struct joey_err *err)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, EOPNOTSUPP, "container %s runs without a cgroup", c->id);
 	if (!paused) {
 		r = joey_cgroup_set_frozen(cg, false, err);
-		return r < 0 ? r : control_ask(c, JOEY_WIRE_RESUME, NULL, NULL, NULL, err);
+		return r < 0 ? r : link_ask_once(c, JOEY_WIRE_RESUME, NULL, NULL, NULL, err);
 	}
-	r = control_ask(c, JOEY_WIRE_PAUSE, NULL, NULL, NULL, err);
+	r = link_ask_once(c, JOEY_WIRE_PAUSE, NULL, NULL, NULL, err);
 	if (r == 0) {
 		r = joey_cgroup_set_frozen(cg, true, err);
 		if (r < 0)
-			(void)control_ask(c, JOEY_WIRE_RESUME, NULL, NULL, NULL, NULL);
+			(void)link_ask_once(c, JOEY_WIRE_RESUME, NULL, NULL, NULL, NULL);
 	}
 	return r;
 }
 
-/* ---- limits and numbers --------------------------------------------------------------------------------------------
- */
+/* ---- limits and numbers ----------------------------------------------------------------------------------------- */
 
 int vm_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err)
 {
@@ -167,51 +98,32 @@ int vm_update(struct joey_container *c, const struct joey_update *args, struct j
 	r = joey_json_out_finish(o, &text, &len);
 	if (r < 0)
 		return joey_err_sys(err, r, "make a request to the sandbox");
-	return control_ask(c, JOEY_WIRE_UPDATE, text, NULL, NULL, err);
+	return link_ask_once(c, JOEY_WIRE_UPDATE, text, NULL, NULL, err);
 }
 
-/* The proxies: what engines know the container's processes by. */
-int vm_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err)
-{
-	autocgroup struct joey_cgroup *cg = NULL;
-	int r = joey_init_cgroup(c, &cg, err);
-	pid_t *v;
-
-	if (r < 0)
-		return r;
-	if (cg)
-		return joey_cgroup_pids(cg, ret, ret_n, err);
-	v = malloc(sizeof(*v));
-	if (!v)
-		return joey_err_sys(err, ENOMEM, "list processes");
-	v[0] = c->state.pid;
-	*ret = v;
-	*ret_n = joey_init_is_alive(&c->state) ? 1 : 0;
-	return 0;
-}
-
-/* ---- the end
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
 
 /* 0: the machine lives and has forgotten the container; else it is to be ended. */
-static int drop(struct link *l, struct joey_container *c)
+static int drop(struct vm_link *l, struct joey_container *c)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 	int r;
 
 	if (!place_is_alive(&l->place) || client_connect(&l->cl, &l->place, &err) < 0)
 		return -ESRCH;
-	r = l->data.handle ? ask(l, JOEY_WIRE_DROP, NULL, VM_KILL_MS, NULL, NULL, &err) : 0;
+	r = l->data.handle ? link_ask(l, JOEY_WIRE_DROP, NULL, VM_KILL_MS, NULL, NULL, &err) : 0;
 	if (r < 0) {
 		joey_debug("container %s: %s", c->id, joey_err_text(&err));
 		return r;
 	}
-	share_detach(l->place.pid, l->data.handle);
+	/* alone it takes everything with it */
+	if (l->data.pod)
+		share_detach(l->place.pid, l->data.handle);
 	return 0;
 }
 
 /* A sandbox process that has gone meanwhile has none. */
-static bool has_others(struct link *l)
+static bool has_others(struct vm_link *l, bool unknown)
 {
 	struct joey_arena arena = JOEY_ARENA_INIT;
 	struct joey_json *j = NULL;
@@ -219,11 +131,11 @@ static bool has_others(struct link *l)
 	uint64_t n = 0;
 	size_t len = 0;
 
-	if (l->data.pod && ask(l, JOEY_WIRE_INFO, NULL, VM_KILL_MS, &text, &len, NULL) == 0 &&
+	if (l->data.pod && link_ask(l, JOEY_WIRE_INFO, NULL, VM_KILL_MS, &text, &len, NULL) == 0 &&
 	    joey_json_parse((const char *)text, len, len, &arena, &j, NULL) == 0)
 		(void)joey_json_get_u64(j, "containers", &n);
 	joey_arena_done(&arena);
-	return n > (l->unknown ? 1 : 0);
+	return n > (unknown ? 1 : 0);
 }
 
 static bool ends_soon(const struct vm_place *p)
@@ -239,13 +151,14 @@ static bool ends_soon(const struct vm_place *p)
 static int leave_sandbox(struct joey_container *c, struct joey_err *err)
 {
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
-	autolink struct link l = LINK_INIT;
+	autolink struct vm_link l = VM_LINK_INIT;
+	bool unknown = false; /* which of the containers in there it is */
 	int r;
 
 	/* A state that was never written, or is broken: the sandbox of that name, if nobody else is in there. */
 	if (data_load(c, &l.data, NULL) < 0) {
 		l.data = (struct vm_data){ .sandbox = c->id, .pod = true };
-		l.unknown = true;
+		unknown = true;
 	}
 	r = place_open(&l.place, c->root_fd, l.data.sandbox, false, &sub);
 	if (r == 0)
@@ -255,7 +168,7 @@ static int leave_sandbox(struct joey_container *c, struct joey_err *err)
 	if (r == 0)
 		r = place_load(&l.place, &sub);
 	if (r == 0 && drop(&l, c) == 0) {
-		if (has_others(&l))
+		if (has_others(&l, unknown))
 			return 0;
 		client_done(&l.cl);
 		(void)ends_soon(&l.place);

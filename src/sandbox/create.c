@@ -7,22 +7,11 @@
  */
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "joey/json.h"
 #include "joey/log.h"
 #include "joey/setup.h"
 #include "sandbox/sandbox-internal.h"
-
-enum { LISTEN_BACKLOG = 64 };
-#define DEFAULT_MEMORY ((uint64_t)2 << 30)
-#define LEAST_MEMORY   ((uint64_t)256 << 20)
-#define MOST_MEMORY    ((uint64_t)1 << 40)
-
-/* The guest enforces the container's limits; what is in its cgroup on the host are proxies. */
-static const struct joey_resources no_limits;
 
 /* ---- what a sandbox cannot do ------------------------------------------------------------------------------------ */
 
@@ -65,171 +54,7 @@ int vm_check_config(const struct joey_create *args, struct joey_err *err)
 	return 0;
 }
 
-/* ---- the machine ---------------------------------------------------------------------------------------------------
- */
-
-/* Few sizes, so that few templates are needed: powers of two. */
-static uint64_t machine_memory(const struct joey_create *args)
-{
-	const struct joey_resources *r = args->config->resources;
-	uint64_t want = args->vm.memory, size = LEAST_MEMORY;
-
-	if (want == 0 && r && r->memory.limit.set && r->memory.limit.v > 0)
-		want = (uint64_t)r->memory.limit.v + LEAST_MEMORY / 2; /* kernel, agent, page cache of the share */
-	if (want == 0)
-		want = DEFAULT_MEMORY;
-	while (size < want && size < MOST_MEMORY)
-		size *= 2;
-	return size;
-}
-
-int machine_cache(void)
-{
-	int fd = open("/run/joey-cache", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? -EBADF : fd;
-}
-
-struct machine {
-	struct joey_vmm_spec spec;
-	char *kernel, *initramfs;
-};
-
-static void machine_done(struct machine *m)
-{
-	free(m->kernel);
-	free(m->initramfs);
-}
-
-static int machine_spec(const struct joey_create *args, struct machine *m, struct joey_err *err)
-{
-	autoclose int cache = machine_cache();
-	autofree char *why = NULL;
-	int r = 0;
-
-	if (!args->vm.kernel || !args->vm.initramfs)
-		r = joey_vmm_find_guest(&m->kernel, &m->initramfs, err);
-	if (r < 0)
-		return r;
-	m->spec = (struct joey_vmm_spec){
-		.hypervisor = args->vm.hypervisor,
-		.kernel = args->vm.kernel ? args->vm.kernel : m->kernel,
-		.initramfs = args->vm.initramfs ? args->vm.initramfs : m->initramfs,
-		.trust = args->vm.trust,
-		.memory = machine_memory(args),
-		.vcpus = args->vm.vcpus ? args->vm.vcpus : 1,
-		.accel = joey_vmm_accel(cache, &why),
-	};
-	if (m->spec.accel != JOEY_ACCEL_KVM && args->vm.need_kvm)
-		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
-				    "a sandbox needs KVM here (joey.conf: without_kvm = refuse): %s", why ? why : "");
-	return 0;
-}
-
-static int listen_at(const struct vm_place *p, int *ret, struct joey_err *err)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return joey_err_sys(err, errno, "make a socket");
-	(void)unlinkat(p->dir_fd, VM_SOCKET, 0);
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/" VM_SOCKET, p->dir_fd);
-	if (bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
-		return joey_err_sys(err, errno, "listen for sandbox %s", p->id);
-	*ret = joey_take_fd(&fd);
-	return 0;
-}
-
-static int record_cgroup(struct vm_place *p, const struct joey_cgroup *cg, struct joey_err *err)
-{
-	struct joey_cgroup_record rec;
-
-	joey_cgroup_get_record(cg, &rec);
-	free(p->cgroup.path);
-	p->cgroup = rec;
-	p->cgroup.path = rec.path ? strdup(rec.path) : NULL;
-	return place_save(p, err);
-}
-
-/* Beside the container's: what an engine kills or reads is the container's alone.  Recorded before it is made. */
-static int make_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err)
-{
-	autofree char *path = NULL;
-	char name[96];
-	struct stat st;
-	const char *slash =
-		how->driver == JOEY_CGROUP_CGROUPFS && how->cgroups_path ? strrchr(how->cgroups_path, '/') : NULL;
-	int r;
-
-	if (how->driver == JOEY_CGROUP_DISABLED)
-		return 0;
-	/* ids are unique for one --root only */
-	if (fstat(p->dir_fd, &st) < 0)
-		return joey_err_sys(err, errno, "read the directory of sandbox %s", p->id);
-	snprintf(name, sizeof(name), "joey-vm-%.64s-%llx", p->id, (unsigned long long)st.st_ino);
-	if (asprintf(&path, "%.*s/%s", slash ? (int)(slash - how->cgroups_path) : 0, slash ? how->cgroups_path : "",
-		     name) < 0)
-		return joey_err_sys(err, ENOMEM, "name the cgroup of sandbox %s", p->id);
-	r = joey_cgroup_new(JOEY_CGROUP_CGROUPFS, path, name, how->rootless, ret, err);
-	if (r == 0)
-		r = record_cgroup(p, *ret, err);
-	if (r == 0) {
-		r = joey_cgroup_create(*ret, &no_limits, err);
-		if (r < 0) {
-			p->cgroup.created = false;
-			(void)place_save(p, NULL);
-		}
-	}
-	return r < 0 ? r : record_cgroup(p, *ret, err);
-}
-
-static int start_daemon(struct vm_place *p, const struct vm_start *how, struct joey_cgroup *cg, struct vm_client *cl,
-			struct joey_err *err)
-{
-	autoclose int listener = -EBADF, pidfd = -EBADF;
-	int pair[2], r = listen_at(p, &listener, err);
-	bool moved = false;
-	pid_t pid;
-
-	if (r < 0)
-		return r;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return joey_err_sys(err, errno, "make a socket pair");
-	pid = joey_clone_into(0, cg ? joey_cgroup_fd(cg) : -EBADF, &pidfd, &moved);
-	if (pid == 0) {
-		const struct vm_daemon_args args = {
-			.id = p->id,
-			.pod = how->pod,
-			.listen_fd = listener,
-			.client_fd = pair[1],
-			.tap_fd = how->tap_fd,
-			.spec = how->spec,
-		};
-
-		daemon_main(&args);
-	}
-	joey_close(pair[1]);
-	cl->sock = pair[0];
-	if (pid < 0)
-		return joey_err_sys(err, pid, "clone the sandbox process");
-	if (cg && joey_cgroup_fd(cg) >= 0 && !moved && joey_cgroup_add(cg, pid, err) < 0)
-		return -err->errnum;
-	p->pid = pid;
-	r = joey_proc_stat(pid, &p->pid_start, NULL);
-	return r < 0 ? joey_err_sys(err, r, "read the start time of the sandbox process") : place_save(p, err);
-}
-
-int sandbox_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err)
-{
-	autocgroup struct joey_cgroup *cg = NULL;
-	int r = make_cgroup(p, how, &cg, err);
-
-	return r < 0 ? r : start_daemon(p, how, cg, cl, err);
-}
-
-/* ---- create
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- create ----------------------------------------------------------------------------------------------------- */
 
 struct create {
 	struct joey_container *c;
@@ -248,30 +73,13 @@ struct create {
 static int find_machine(struct create *k, struct joey_err *err)
 {
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
-	struct machine m = { .kernel = NULL };
-	const struct vm_start how = {
-		.spec = &m.spec,
-		.pod = k->data.pod,
-		.driver = k->args->cgroup_driver,
-		.cgroups_path = k->args->config->cgroups_path,
-		.rootless = k->args->rootless,
-		.tap_fd = k->tap_fd,
-	};
+	const struct vm_start how = { .args = k->args, .pod = k->data.pod, .tap_fd = k->tap_fd };
 	int r = place_load(&k->place, err);
 
-	if (r == 0 && place_is_alive(&k->place) && client_connect(&k->cl, &k->place, &sub) == 0)
-		return 0;
-	if (r == 0)
-		r = machine_spec(k->args, &m, err);
-	if (r == 0) {
-		k->place.accel = m.spec.accel;
-		k->place.memory = m.spec.memory;
-		k->place.vcpus = m.spec.vcpus;
-		k->started = true;
-		r = sandbox_start(&k->place, &how, &k->cl, err);
-	}
-	machine_done(&m);
-	return r;
+	if (r < 0 || (place_is_alive(&k->place) && client_connect(&k->cl, &k->place, &sub) == 0))
+		return r;
+	k->started = true;
+	return machine_start(&k->place, &how, &k->cl, err);
 }
 
 /* A place that is removed while we wait for it is made again. */
@@ -322,18 +130,10 @@ static int make_proxy(struct create *k, struct joey_err *err)
 
 static int attach(struct create *k, struct joey_err *err)
 {
-	const struct vm_call call = { .type = JOEY_WIRE_ATTACH, .fd = k->proxy.sock, .timeout_ms = VM_CREATE_MS };
-	autofree uint8_t *reply = NULL;
-	size_t n = 0;
-	int r = client_call(&k->cl, &call, &reply, &n, err);
+	int r = client_attach(&k->cl, 0, &k->proxy.sock, &k->data.handle, err);
 
 	if (r < 0)
 		return r;
-	if (n != 4)
-		return joey_err_set(err, JOEY_EK_OTHER, EPROTO, "the sandbox gave no handle");
-	k->proxy.sock = joey_close(k->proxy.sock);
-	k->data.handle =
-		(uint32_t)reply[0] | (uint32_t)reply[1] << 8 | (uint32_t)reply[2] << 16 | (uint32_t)reply[3] << 24;
 	k->data.accel = k->place.accel;
 	k->data.memory = k->place.memory;
 	k->data.vcpus = k->place.vcpus;
@@ -427,7 +227,7 @@ static int create(struct create *k, struct joey_err *err)
 		.driver = a->cgroup_driver,
 		.path = a->config->cgroups_path,
 		.annotations = &a->config->annotations,
-		.resources = &no_limits,
+		.resources = &vm_no_limits,
 		.rootless = a->rootless,
 		.save = a->save,
 		.arg = a->arg,

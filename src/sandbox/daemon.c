@@ -17,8 +17,7 @@
 
 enum { LAST_WORDS_MS = 1000, FAILURE_MS = 5000, ROOM = 256 << 10 };
 
-/* ---- the loop
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the loop --------------------------------------------------------------------------------------------------- */
 
 enum { F_LISTEN, F_CTL, F_IO, F_QMP, F_CONSOLE, F_MACHINE, F_FIXED };
 
@@ -203,8 +202,7 @@ static void loop(struct daemon *d)
 	free(p);
 }
 
-/* ---- begin and end
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- begin and end ---------------------------------------------------------------------------------------------- */
 
 static void last_words(struct daemon *d)
 {
@@ -260,13 +258,12 @@ static void close_what_is_not_ours(const struct vm_daemon_args *args)
 
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		(void)dup2(null, fd);
-	close_all_but(keep, JOEY_ARRAY_SIZE(keep), STDERR_FILENO + 1);
+	(void)joey_close_all_but(STDERR_FILENO + 1, keep, JOEY_ARRAY_SIZE(keep));
 }
 
 static void cast_off(const struct vm_daemon_args *args)
 {
 	static const struct rlimit no_core = { 0, 0 };
-	sigset_t none;
 
 	joey_log_set_sink(NULL, NULL, JOEY_LOG_ERROR);
 	close_what_is_not_ours(args);
@@ -275,11 +272,8 @@ static void cast_off(const struct vm_daemon_args *args)
 	(void)prctl(PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL);
 	(void)prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
-	sigemptyset(&none);
-	for (int s = 1; s < NSIG; s++)
-		(void)signal(s, SIG_DFL);
+	joey_signals_default();
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 void daemon_main(const struct vm_daemon_args *args)

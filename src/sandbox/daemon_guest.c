@@ -12,12 +12,6 @@
 
 enum { HELLO_RESTORED_MS = 10000, HELLO_COLD_MS = 60000, HELLO_ID = 0 };
 
-static void hex(const uint8_t *b, size_t n, char *ret)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(ret + 2 * i, 3, "%02x", b[i]);
-}
-
 static int put_hello(struct daemon *d, struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(0);
@@ -30,8 +24,8 @@ static int put_hello(struct daemon *d, struct joey_err *err)
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return joey_err_sys(err, errno, "get random bytes for the guest");
-	hex(random, 64, entropy);
-	hex(random + 64, 16, machine);
+	joey_hex(random, 64, entropy);
+	joey_hex(random + 64, 16, machine);
 	snprintf(host, sizeof(host), "%s", d->args->id);
 	clock_gettime(CLOCK_REALTIME, &now);
 	joey_json_out_object(o, NULL);
@@ -164,6 +158,18 @@ static void take_event(struct daemon *d, const struct joey_frame *f)
 			(void)joey_wire_put_frame(&d->conns[i]->out, f);
 }
 
+/* read, next: what joey_wire_read() and, at last, joey_wire_next() have said of a channel. */
+static int taken(struct daemon *d, int read, int next)
+{
+	if (next < 0)
+		return broke_rules(d);
+	if (read == -EAGAIN)
+		return 0;
+	if (read < 0)
+		d->why = "the machine has ended";
+	return read;
+}
+
 int guest_take_ctl(struct daemon *d)
 {
 	struct joey_frame f;
@@ -177,11 +183,7 @@ int guest_take_ctl(struct daemon *d)
 		if (f.type != JOEY_WIRE_REPLY && f.type != JOEY_WIRE_EVENT && f.type != JOEY_WIRE_LOG)
 			return broke_rules(d);
 	}
-	if (n < 0)
-		return broke_rules(d);
-	if (r < 0 && r != -EAGAIN)
-		d->why = "the machine has ended";
-	return r == -EAGAIN ? 0 : r;
+	return taken(d, r, n);
 }
 
 /* ---- io -------------------------------------------------------------------------------------------------------- */
@@ -226,11 +228,7 @@ int guest_take_io(struct daemon *d)
 		default:
 			return broke_rules(d);
 		}
-	if (n < 0)
-		return broke_rules(d);
-	if (r < 0 && r != -EAGAIN)
-		d->why = "the machine has ended";
-	return r == -EAGAIN ? 0 : r;
+	return taken(d, r, n);
 }
 
 void guest_take_console(struct daemon *d)

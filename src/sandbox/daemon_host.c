@@ -95,8 +95,7 @@ static int attach(struct daemon *d, struct daemon_conn *c, const struct joey_fra
 		host_reply_error(c, f->id, EAGAIN, "too many processes in the sandbox");
 		return 0;
 	}
-	for (unsigned i = 0; i < 4; i++)
-		handle[i] = (uint8_t)(p->handle >> (8 * i));
+	joey_wire_put32(handle, p->handle);
 	reply(c, f->id, handle, sizeof(handle));
 	return 0;
 }
@@ -141,8 +140,7 @@ static int watch(struct daemon_conn *c, const struct joey_frame *f, const struct
 	return 0;
 }
 
-/* ---- requests for the guest ----------------------------------------------------------------------------------------
- */
+/* ---- requests for the guest ------------------------------------------------------------------------------------- */
 
 static void set_known(struct daemon *d, const struct joey_json *j, const char *key)
 {
@@ -234,8 +232,7 @@ int host_take_conn(struct daemon *d, struct daemon_conn *c)
 	return n < 0 ? n : r == -EAGAIN ? 0 : r;
 }
 
-/* ---- proxies
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- proxies ---------------------------------------------------------------------------------------------------- */
 
 static int take_from_proc(struct daemon *d, struct daemon_proc *p, struct joey_frame *f)
 {

@@ -7,9 +7,7 @@
 struct exec {
 	struct joey_container *c;
 	const struct joey_exec *args;
-	struct vm_data data;
-	struct vm_place place;
-	struct vm_client cl;
+	struct vm_link link;
 	struct joey_cgroup *cg;
 	struct vm_proxy proxy;
 	int cgroup_fd;
@@ -18,42 +16,18 @@ struct exec {
 
 static int find(struct exec *x, struct joey_err *err)
 {
-	int r = data_load(x->c, &x->data, err);
+	int r;
 
 	if (x->args->preserve_fds > 0)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
 				    "handing over descriptors (--preserve-fds) is not supported in a sandbox");
-	if (r == 0)
-		r = place_open(&x->place, x->c->root_fd, x->data.sandbox, false, err);
-	if (r == 0)
-		r = client_connect(&x->cl, &x->place, err);
+	r = link_open(&x->link, x->c, err);
 	if (r == 0)
 		r = joey_init_cgroup(x->c, &x->cg, err);
 	/* The proxy stays in the container's own cgroup: --cgroup is about the guest's. */
 	if (r == 0 && x->cg)
 		r = joey_cgroup_open_for_exec(x->cg, NULL, x->c->state.pid, &x->cgroup_fd, err);
 	return r;
-}
-
-static int attach(struct exec *x, struct joey_err *err)
-{
-	char json[32];
-	const struct vm_call call = {
-		.type = JOEY_WIRE_ATTACH, .json = json, .fd = x->proxy.sock, .timeout_ms = VM_ANSWER_MS
-	};
-	autofree uint8_t *reply = NULL;
-	size_t n = 0;
-	int r;
-
-	snprintf(json, sizeof(json), "{\"c\":%u}", x->data.handle);
-	r = client_call(&x->cl, &call, &reply, &n, err);
-	if (r < 0)
-		return r;
-	if (n != 4)
-		return joey_err_set(err, JOEY_EK_OTHER, EPROTO, "the sandbox gave no handle");
-	x->proxy.sock = joey_close(x->proxy.sock);
-	x->handle = (uint32_t)reply[0] | (uint32_t)reply[1] << 8 | (uint32_t)reply[2] << 16 | (uint32_t)reply[3] << 24;
-	return 0;
 }
 
 static int process_text(const struct joey_process *p, char **ret, size_t *ret_len)
@@ -74,7 +48,7 @@ static int ask_guest(struct exec *x, struct joey_err *err)
 	int r = process_text(p, &process, &call.blob_len);
 
 	joey_json_out_object(o, NULL);
-	joey_json_out_u64(o, "c", x->data.handle);
+	joey_json_out_u64(o, "c", x->link.data.handle);
 	joey_json_out_u64(o, "p", x->handle);
 	if (x->args->cgroup)
 		joey_json_out_string(o, "cgroup", x->args->cgroup);
@@ -89,7 +63,7 @@ static int ask_guest(struct exec *x, struct joey_err *err)
 		return joey_err_sys(err, r, "make a request to the sandbox");
 	call.json = json;
 	call.blob = process;
-	return client_call(&x->cl, &call, NULL, NULL, err);
+	return client_call(&x->link.cl, &call, NULL, NULL, err);
 }
 
 static int exec(struct exec *x, struct joey_err *err)
@@ -105,7 +79,7 @@ static int exec(struct exec *x, struct joey_err *err)
 	x->proxy.cgroup_fd = x->cgroup_fd;
 	r = proxy_spawn(&x->proxy, err);
 	if (r == 0)
-		r = attach(x, err);
+		r = client_attach(&x->link.cl, x->link.data.handle, &x->proxy.sock, &x->handle, err);
 	if (r == 0)
 		r = ask_guest(x, err);
 	if (r == 0 && x->args->pidfd_sock >= 0)
@@ -115,22 +89,16 @@ static int exec(struct exec *x, struct joey_err *err)
 
 int vm_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err)
 {
-	struct exec x = { .c = c,
-			  .args = args,
-			  .place = VM_PLACE_INIT,
-			  .cl = VM_CLIENT_INIT,
-			  .proxy = VM_PROXY_INIT,
-			  .cgroup_fd = -EBADF };
+	struct exec x = { .c = c, .args = args, .link = VM_LINK_INIT, .proxy = VM_PROXY_INIT, .cgroup_fd = -EBADF };
 	int r = exec(&x, err);
 
 	if (r == 0)
 		*ret_pid = x.proxy.pid;
 	else
 		proxy_abort(&x.proxy);
-	client_done(&x.cl);
+	link_done(&x.link);
 	proxy_done(&x.proxy);
 	joey_close(x.cgroup_fd);
 	joey_cgroup_free(x.cg);
-	place_done(&x.place);
 	return r;
 }

@@ -14,72 +14,61 @@
 #include "joey/setup.h"
 #include "sandbox/sandbox-internal.h"
 
-enum { TEXT_MAX = 60 << 10 };
-
-/* What the child says: 0 and the result, or kind, errno and text of its error. */
-struct message {
-	uint32_t errnum, kind, len;
-};
-
-static void say(int sock, int r, const struct joey_err *err, const char *text, int fd)
+/* The child answers as the guest does: a REPLY, and perhaps a descriptor with it. */
+static void say(int sock, const struct joey_err *err, const char *text, int fd)
 {
-	struct message m = { .errnum = 0 };
-	char buf[sizeof(m) + TEXT_MAX];
+	struct joey_wire_out out = JOEY_WIRE_OUT_INIT(JOEY_WIRE_HEADER + JOEY_WIRE_PAYLOAD_MAX);
 
-	if (r < 0) {
-		m.errnum = (uint32_t)err->errnum;
-		m.kind = (uint32_t)err->kind;
+	if (err->errnum)
 		text = joey_err_text(err);
-	}
-	m.len = (uint32_t)strnlen(text ? text : "", TEXT_MAX);
-	memcpy(buf, &m, sizeof(m));
-	memcpy(buf + sizeof(m), text ? text : "", m.len);
-	(void)joey_send_fds(sock, buf, sizeof(m) + m.len, &fd, fd >= 0 ? 1 : 0);
+	if (joey_wire_put_reply(&out, 0, err->errnum, err->kind, text, text ? strlen(text) : 0) == 0)
+		(void)joey_send_fds(sock, out.buf + out.from, out.to - out.from, &fd, fd >= 0 ? 1 : 0);
 }
 
 static _Noreturn void work(pid_t pid, bool connect, int sock)
 {
 	struct joey_err err = JOEY_ERR_INIT;
 	char path[48], *text = NULL;
-	int fd = -EBADF, ns, r = 0;
+	int fd = -EBADF, ns;
 
 	(void)prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL, 0UL, 0UL, 0UL);
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
 	ns = open(path, O_RDONLY | O_CLOEXEC);
 	if (ns < 0 || setns(ns, CLONE_NEWNET) < 0)
-		r = joey_err_sys(&err, errno, "enter the container's network namespace");
-	if (r == 0)
-		r = connect ? joey_net_tap_connect(&text, &err) : joey_net_tap_open(&fd, &err);
-	say(sock, r, &err, text, fd);
+		joey_err_sys(&err, errno, "enter the container's network namespace");
+	else if (connect)
+		joey_net_tap_connect(&text, &err);
+	else
+		joey_net_tap_open(&fd, &err);
+	say(sock, &err, text, fd);
 	_exit(0);
 }
 
 static int take(int sock, char **ret_text, int *ret_fd, struct joey_err *err)
 {
-	autofree char *buf = malloc(sizeof(struct message) + TEXT_MAX + 1);
-	struct message m;
-	size_t n_fds = 0;
-	int fd = -EBADF;
+	const size_t max = JOEY_WIRE_HEADER + JOEY_WIRE_PAYLOAD_MAX;
+	autofree uint8_t *buf = malloc(max);
+	autoclose int fd = -EBADF;
+	size_t n_fds = 0, used, len;
+	const uint8_t *text;
+	struct joey_frame f;
 	ssize_t n;
+	int r;
 
 	if (!buf)
 		return joey_err_sys(err, ENOMEM, "set up the sandbox's network");
-	n = joey_recv_fds(sock, buf, sizeof(m) + TEXT_MAX, &fd, 1, &n_fds, 0);
-	if (n < (ssize_t)sizeof(m))
+	n = joey_recv_fds(sock, buf, max, &fd, 1, &n_fds, 0);
+	if (n <= 0 || joey_wire_parse(buf, (size_t)n, &f, &used) <= 0)
 		return joey_err_set(err, JOEY_EK_OTHER, EPIPE, "set up the sandbox's network: no answer");
-	memcpy(&m, buf, sizeof(m));
-	buf[n] = '\0';
-	if (m.errnum)
-		return joey_err_set(err, m.kind < JOEY_EK_MAX ? (enum joey_err_kind)m.kind : JOEY_EK_OTHER,
-				    (int)m.errnum, "%s", buf + sizeof(m));
+	r = joey_frame_reply(&f, &text, &len, err);
+	if (r < 0)
+		return r;
 	if (ret_fd)
-		*ret_fd = n_fds ? fd : -EBADF;
-	if (ret_text && m.len > 0) {
-		*ret_text = strdup(buf + sizeof(m));
-		if (!*ret_text)
-			return joey_err_sys(err, ENOMEM, "set up the sandbox's network");
-	}
-	return 0;
+		*ret_fd = joey_take_fd(&fd);
+	if (!ret_text || len == 0)
+		return 0;
+	*ret_text = strndup((const char *)text, len);
+	return *ret_text ? 0 : joey_err_sys(err, ENOMEM, "set up the sandbox's network");
 }
 
 static int in_namespace_of(pid_t pid, bool connect, char **ret_text, int *ret_fd, struct joey_err *err)

@@ -162,11 +162,10 @@ static int kill_processes(const struct vm_place *p, struct joey_cgroup *cg, stru
 	struct joey_state st = as_state(p);
 	autoclose int pidfd = joey_init_pidfd(&st);
 	struct pollfd pf = { .fd = pidfd, .events = POLLIN };
+	int r = cg && joey_cgroup_fd(cg) >= 0 ? joey_cgroup_kill(cg, err) : 0;
 
-	if (cg && joey_cgroup_fd(cg) >= 0 && joey_cgroup_kill(cg, err) < 0)
-		return -err->errnum;
-	if (pidfd < 0)
-		return 0;
+	if (r < 0 || pidfd < 0)
+		return r;
 	(void)joey_sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 	if (poll(&pf, 1, KILL_DEADLINE_MS) == 0)
 		return joey_err_set(err, JOEY_EK_TIMEOUT, ETIMEDOUT, "sandbox process %d does not end", (int)p->pid);

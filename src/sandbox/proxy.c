@@ -112,15 +112,12 @@ static void tell_size(struct proxy *p)
 
 	if (p->tty < 0 || ioctl(p->tty, TIOCGWINSZ, &ws) < 0 || ws.ws_row == 0 || ws.ws_col == 0)
 		return;
-	size[0] = (uint8_t)(ws.ws_row & 0xff);
-	size[1] = (uint8_t)(ws.ws_row >> 8);
-	size[2] = (uint8_t)(ws.ws_col & 0xff);
-	size[3] = (uint8_t)(ws.ws_col >> 8);
+	joey_wire_put16(size, ws.ws_row);
+	joey_wire_put16(size + 2, ws.ws_col);
 	(void)joey_wire_put(&p->out, JOEY_WIRE_RESIZE, 0, 0, size, sizeof(size));
 }
 
-/* ---- what can happen ------------------------------------------------------------------------------------------------
- */
+/* ---- what can happen -------------------------------------------------------------------------------------------- */
 
 static void take_signals(struct proxy *p)
 {
@@ -201,8 +198,7 @@ static void take_leash(struct proxy *p)
 	p->leash = joey_close(p->leash);
 }
 
-/* ---- the loop
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the loop --------------------------------------------------------------------------------------------------- */
 
 enum { P_SOCK, P_SIG, P_LEASH, P_GATE, P_RELAY, P_N = P_RELAY + 3 };
 
@@ -250,34 +246,12 @@ static void run(struct proxy *p)
 	end_as(p->wstatus);
 }
 
-void close_all_but(int *keep, size_t n, unsigned from)
-{
-	unsigned next = from;
-
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = i + 1; j < n; j++)
-			if (keep[j] < keep[i]) {
-				int t = keep[i];
-
-				keep[i] = keep[j];
-				keep[j] = t;
-			}
-	for (size_t i = 0; i < n; i++) {
-		if (keep[i] < (int)next)
-			continue;
-		if ((unsigned)keep[i] > next)
-			(void)joey_close_range(next, (unsigned)keep[i] - 1);
-		next = (unsigned)keep[i] + 1;
-	}
-	(void)joey_close_range(next, ~0U);
-}
-
 /* Only what is needed stays open: an engine waits for the end of its pipes. */
 static void close_others(const struct proxy *p)
 {
 	int keep[] = { p->sock, p->sigfd, p->leash, p->tty, p->gate.start, p->gate.report };
 
-	close_all_but(keep, JOEY_ARRAY_SIZE(keep), PROXY_FDS_FROM);
+	(void)joey_close_all_but(PROXY_FDS_FROM, keep, JOEY_ARRAY_SIZE(keep));
 }
 
 static void add_streams(struct proxy *p)
@@ -338,8 +312,7 @@ static _Noreturn void proxy_main(const struct vm_proxy *v, int sock, int leash, 
 	_exit(255);
 }
 
-/* ---- joey's side
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- joey's side ------------------------------------------------------------------------------------------------ */
 
 static int give_master(const struct vm_proxy *p, int *master, struct joey_err *err)
 {

@@ -23,8 +23,7 @@ enum {
  * SANDBOX.md). */
 #define VM_OVERHEAD ((uint64_t)64 << 20)
 
-/* ---- place.c: <root>/@vm/<sandbox id>/, a name that no container can have ------------------------------------------
- */
+/* ---- place.c: <root>/@vm/<sandbox id>/, a name that no container can have --------------------------------------- */
 
 #define VM_SOCKET "sock" /* the sandbox process listens there */
 
@@ -61,8 +60,7 @@ int place_destroy(struct vm_place *p, int root_fd, struct joey_err *err);
 void place_done(struct vm_place *p);
 #define autoplace __attribute__((cleanup(place_done)))
 
-/* ---- client.c: a verb's connection to the sandbox process
- * ------------------------------------------------------------ */
+/* ---- client.c: a verb's connection to the sandbox process ------------------------------------------------------- */
 
 struct vm_client {
 	int sock;
@@ -86,36 +84,23 @@ struct vm_call {
 };
 /* The result is heap (and may be NULL).  JOEY_EK_TIMEOUT when no answer came. */
 int client_call(struct vm_client *cl, const struct vm_call *call, uint8_t **ret, size_t *ret_n, struct joey_err *err);
+/* Hands the proxy's socket over (it is closed here then): a process of container, or, if 0, the first of a new one. */
+int client_attach(struct vm_client *cl, uint32_t container, int *sock, uint32_t *ret_handle, struct joey_err *err);
 void client_done(struct vm_client *cl);
-#define autoclient __attribute__((cleanup(client_done)))
 
-/* ---- daemon.c: the sandbox process
- * ----------------------------------------------------------------------------------- */
+/* ---- daemon.c: the sandbox process ------------------------------------------------------------------------------ */
 
 struct vm_daemon_args {
 	const char *id;
 	bool pod;                 /* stays when its last container has ended; goes with the last one dropped */
 	int listen_fd, client_fd; /* client_fd: the first connection */
 	int tap_fd;               /* -EBADF: no network */
-	int cgroup_fd;
 	const struct joey_vmm_spec *spec;
 };
 /* Never returns.  Called in a child with nothing set up yet. */
 _Noreturn void daemon_main(const struct vm_daemon_args *args);
 
-/* Starts one in a cgroup of its own and writes the record.  Locked; cl becomes the first connection. */
-struct vm_start {
-	const struct joey_vmm_spec *spec;
-	bool pod;
-	enum joey_cgroup_driver driver;
-	const char *cgroups_path; /* of the container */
-	bool rootless;
-	int tap_fd; /* or -EBADF; borrowed */
-};
-int sandbox_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err);
-
-/* ---- share.c
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- share.c ---------------------------------------------------------------------------------------------------- */
 
 /* In the sandbox process: a mount namespace whose root holds nothing but /share (what the guest sees, read-only) and
  * /rw (the same tmpfs, writable, for mount points).  The old root stays reachable until share_close_root(). */
@@ -139,8 +124,7 @@ int share_seal(pid_t daemon, uint32_t handle, struct joey_err *err);
 void share_detach(pid_t daemon, uint32_t handle);
 void share_done(struct vm_sources *s);
 
-/* ---- proxy.c: the process that an engine sees
- * ------------------------------------------------------------------------------ */
+/* ---- proxy.c: the process that an engine sees ------------------------------------------------------------------- */
 
 struct vm_proxy {
 	/* to be filled in */
@@ -169,8 +153,6 @@ int proxy_let_go(struct vm_proxy *p, struct joey_err *err);
 /* SIGKILL and reaped. */
 void proxy_abort(struct vm_proxy *p);
 void proxy_done(struct vm_proxy *p);
-/* Of a process that was forked and will not execute anything: closes what is not to be kept (sorted here), from on. */
-void close_all_but(int *keep, size_t n, unsigned from);
 
 /* ---- net.c: in the network namespace of process pid ------------------------------------------------------------- */
 
@@ -178,8 +160,7 @@ int net_open_tap(pid_t pid, int *ret_fd, struct joey_err *err);
 /* *ret_json: the request for the guest; NULL: nothing to be done. */
 int net_connect(pid_t pid, char **ret_json, struct joey_err *err);
 
-/* ---- data.c: the backend's object in state.json
- * ------------------------------------------------------------------------------ */
+/* ---- data.c: the backend's object in state.json ----------------------------------------------------------------- */
 
 struct vm_data {
 	const char *sandbox; /* id */
@@ -193,27 +174,50 @@ struct vm_data {
 int data_save(struct joey_container *c, const struct vm_data *d, struct joey_err *err);
 int data_load(const struct joey_container *c, struct vm_data *ret, struct joey_err *err);
 
-/* create.c: the directory that keeps verdicts about this host, or -EBADF. */
-int machine_cache(void);
+/* ---- machine.c: which machine a container needs, and its sandbox process --------------------------------------- */
 
-/* control.c: one request about the container, and its answer. */
-int control_ask(struct joey_container *c, enum joey_wire_type type, const char *blob, uint8_t **ret, size_t *ret_n,
-		struct joey_err *err);
+struct vm_start {
+	const struct joey_create *args; /* of the container that it is started for */
+	bool pod;
+	int tap_fd; /* or -EBADF; borrowed */
+};
+/* In a cgroup of its own; writes the record.  Locked; cl becomes the first connection. */
+int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err);
+/* The guest enforces the container's limits; what is in its cgroup on the host are proxies. */
+extern const struct joey_resources vm_no_limits;
 
-/* ---- the operations
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- link.c: a container that exists, and a connection to its sandbox process ----------------------------------- */
+
+struct vm_link {
+	struct vm_data data;
+	struct vm_place place;
+	struct vm_client cl;
+};
+#define VM_LINK_INIT                                         \
+	{                                                    \
+		.place = VM_PLACE_INIT, .cl = VM_CLIENT_INIT \
+	}
+
+int link_open(struct vm_link *l, struct joey_container *c, struct joey_err *err);
+/* A request that needs nothing but the handle and perhaps a document. */
+int link_ask(struct vm_link *l, enum joey_wire_type type, const char *blob, unsigned timeout_ms, uint8_t **ret,
+	     size_t *ret_n, struct joey_err *err);
+void link_done(struct vm_link *l);
+#define autolink __attribute__((cleanup(link_done)))
+/* The three in one. */
+int link_ask_once(struct joey_container *c, enum joey_wire_type type, const char *blob, uint8_t **ret, size_t *ret_n,
+		  struct joey_err *err);
+
+/* ---- the operations --------------------------------------------------------------------------------------------- */
 
 int vm_check_config(const struct joey_create *args, struct joey_err *err);
 int vm_create(struct joey_container *c, const struct joey_create *args, struct joey_err *err);
 int vm_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_pid, struct joey_err *err);
 int vm_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
-int vm_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err);
 int vm_set_paused(struct joey_container *c, bool paused, struct joey_err *err);
 int vm_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err);
-int vm_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err);
 int vm_stats(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err);
 int vm_watch(struct joey_container *c, struct joey_watch *ret, struct joey_err *err);
-int vm_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err);
 int vm_destroy(struct joey_container *c, struct joey_err *err);
 
 #endif

@@ -13,6 +13,7 @@
  * the mount namespace: the sandbox process, which hears the guest, needs no privilege for it.  Nothing below a source
  * is ever walked.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -26,8 +27,7 @@
 
 enum { SOURCES_MAX = 1024 };
 
-/* ---- the sandbox process's side ------------------------------------------------------------------------------------
- */
+/* ---- the sandbox process's side --------------------------------------------------------------------------------- */
 
 static int make_tmpfs(const char *size, int *ret, struct joey_err *err)
 {
@@ -111,8 +111,7 @@ int share_close_root(struct joey_err *err)
 	return 0;
 }
 
-/* ---- sources --------------------------------------------------------------------------------------------------------
- */
+/* ---- sources ---------------------------------------------------------------------------------------------------- */
 
 /* What the guest must not be able to undo; devices are never of use through 9p. */
 static int harden(int fd, uint64_t attr_set, bool recursive, struct joey_err *err)
@@ -197,8 +196,7 @@ void share_done(struct vm_sources *s)
 	*s = (struct vm_sources){ NULL, 0 };
 }
 
-/* ---- joey's side, in a child that has joined the mount namespace ---------------------------------------------------
- */
+/* ---- joey's side, in a child that has joined the mount namespace ------------------------------------------------ */
 
 static int attach_one(int rw, int share, const struct vm_source *s)
 {
@@ -238,29 +236,34 @@ static int attach_all(uint32_t handle, const struct vm_sources *s)
 	return r;
 }
 
-/* Names are ours: "rootfs", or "m" and a number below SOURCES_MAX. */
+static void detach_one(uint32_t handle, int rw, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/share/%u/%.16s", handle, name);
+	while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) /* there are two after share_seal() */
+		;
+	if (unlinkat(rw, name, 0) < 0)
+		(void)unlinkat(rw, name, AT_REMOVEDIR);
+}
+
+/* The directory is ours, and has what attach_all() made: the guest cannot write there. */
 static int detach_all(uint32_t handle, const struct vm_sources *unused)
 {
+	const struct dirent *e;
 	char path[48];
+	DIR *dir;
 
 	(void)unused;
-
-	for (int i = -1; i < SOURCES_MAX; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), i < 0 ? "rootfs" : "m%d", i);
-		snprintf(path, sizeof(path), "/share/%u/%s", handle, name);
-		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			continue;
-		while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) /* share_seal() */
-			;
-		snprintf(path, sizeof(path), "/rw/%u/%s", handle, name);
-		if (unlink(path) < 0)
-			(void)rmdir(path);
-	}
 	snprintf(path, sizeof(path), "/rw/%u", handle);
-	(void)rmdir(path);
-	return 0;
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			detach_one(handle, dirfd(dir), e->d_name);
+	closedir(dir);
+	return rmdir(path) < 0 ? -errno : 0;
 }
 
 /* From now on the host refuses to write to the container's root, whatever the guest thinks of it.  A new mount over the

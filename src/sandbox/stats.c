@@ -169,7 +169,7 @@ int vm_stats(struct joey_container *c, struct joey_arena *arena, struct joey_sta
 {
 	autofree uint8_t *text = NULL;
 	size_t len = 0;
-	int r = control_ask(c, JOEY_WIRE_STATS, NULL, &text, &len, err);
+	int r = link_ask_once(c, JOEY_WIRE_STATS, NULL, &text, &len, err);
 
 	*ret = (struct joey_stats){ .pids.current = 0 };
 	if (r < 0 && has_ended(c)) {
@@ -179,12 +179,10 @@ int vm_stats(struct joey_container *c, struct joey_arena *arena, struct joey_sta
 	return r < 0 ? r : take((const char *)text, len, arena, ret, err);
 }
 
-/* ---- events --------------------------------------------------------------------------------------------------------
- */
+/* ---- events ----------------------------------------------------------------------------------------------------- */
 
 struct watch {
-	struct vm_client cl;
-	struct vm_place place;
+	struct vm_link link;
 	struct joey_state init;
 };
 
@@ -197,9 +195,9 @@ static unsigned watch_take(struct joey_watch *w)
 	int r;
 
 	do
-		r = joey_wire_read(&x->cl.in, x->cl.sock);
+		r = joey_wire_read(&x->link.cl.in, x->link.cl.sock);
 	while (r == 0);
-	while (joey_wire_next(&x->cl.in, &f) > 0)
+	while (joey_wire_next(&x->link.cl.in, &f) > 0)
 		if (f.type == JOEY_WIRE_EVENT && joey_frame_u32(&f, &v) == 0)
 			seen |= v & JOEY_EVENT_OOM;
 	if (r != -EAGAIN || !joey_init_is_alive(&x->init))
@@ -211,8 +209,7 @@ static void watch_done(struct joey_watch *w)
 {
 	struct watch *x = w->source;
 
-	client_done(&x->cl);
-	place_done(&x->place);
+	link_done(&x->link);
 	free(x);
 	w->source = NULL;
 	w->fd = -EBADF;
@@ -222,29 +219,20 @@ int vm_watch(struct joey_container *c, struct joey_watch *ret, struct joey_err *
 {
 	struct watch *x = calloc(1, sizeof(*x));
 	struct joey_watch w = { .fd = -EBADF, .source = x, .take = watch_take, .done = watch_done };
-	char json[32];
-	const struct vm_call call = { .type = JOEY_WIRE_WATCH, .json = json, .fd = -EBADF, .timeout_ms = VM_ANSWER_MS };
-	struct vm_data data;
 	int r;
 
 	if (!x)
 		return joey_err_sys(err, ENOMEM, "watch container %s", c->id);
-	x->cl = (struct vm_client)VM_CLIENT_INIT;
-	x->place = (struct vm_place)VM_PLACE_INIT;
+	x->link = (struct vm_link)VM_LINK_INIT;
 	x->init = (struct joey_state){ .pid = c->state.pid, .pid_start = c->state.pid_start };
-	r = data_load(c, &data, err);
+	r = link_open(&x->link, c, err);
 	if (r == 0)
-		r = place_open(&x->place, c->root_fd, data.sandbox, false, err);
-	if (r == 0)
-		r = client_connect(&x->cl, &x->place, err);
-	snprintf(json, sizeof(json), "{\"c\":%u}", data.handle);
-	if (r == 0)
-		r = client_call(&x->cl, &call, NULL, NULL, err);
+		r = link_ask(&x->link, JOEY_WIRE_WATCH, NULL, VM_ANSWER_MS, NULL, NULL, err);
 	if (r < 0) {
 		watch_done(&w);
 		return r;
 	}
-	w.fd = x->cl.sock;
+	w.fd = x->link.cl.sock;
 	*ret = w;
 	return 0;
 }

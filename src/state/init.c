@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include "joey/init.h"
+#include "joey/log.h"
 #include "joey/syscalls.h"
 
 enum { DEATH_DEADLINE_MS = 10000 };
@@ -48,10 +49,11 @@ static bool is_frozen(const struct joey_container *c)
 	return c->state.cgroup.path && joey_cgroup_record_is_frozen(&c->state.cgroup, &frozen) == 0 && frozen;
 }
 
-void joey_init_query(struct joey_container *c, struct joey_query *ret)
+int joey_init_query(struct joey_container *c, struct joey_query *ret, struct joey_err *err)
 {
 	const struct joey_state *st = &c->state;
 
+	(void)err;
 	*ret = (struct joey_query){ JOEY_ST_STOPPED, 0 };
 	if (!joey_init_is_alive(st)) {
 		uint64_t start;
@@ -60,7 +62,7 @@ void joey_init_query(struct joey_container *c, struct joey_query *ret)
 		if (st->creating && st->pid == 0 && joey_proc_stat(st->creator_pid, &start, NULL) == 0 &&
 		    start == st->creator_start)
 			ret->status = JOEY_ST_CREATING;
-		return;
+		return 0;
 	}
 	ret->pid = st->pid;
 	if (is_frozen(c))
@@ -69,6 +71,37 @@ void joey_init_query(struct joey_container *c, struct joey_query *ret)
 		ret->status = JOEY_ST_CREATING;
 	else
 		ret->status = joey_gate_is_shut(c->dir_fd) ? JOEY_ST_CREATED : JOEY_ST_RUNNING;
+	return 0;
+}
+
+int joey_init_wait(struct joey_container *c, int *ret_wstatus, struct joey_err *err)
+{
+	int r = joey_wait_pid(c->state.pid, ret_wstatus);
+
+	return r < 0 ? joey_err_sys(err, r, "wait for the container's init") : 0;
+}
+
+static int init_alone(const struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err)
+{
+	pid_t *v = malloc(sizeof(*v));
+
+	if (!v)
+		return joey_err_sys(err, ENOMEM, "list processes");
+	joey_warn("container %s runs without a cgroup: of its processes only the first is known", c->id);
+	v[0] = c->state.pid;
+	*ret = v;
+	*ret_n = joey_init_is_alive(&c->state) ? 1 : 0;
+	return 0;
+}
+
+int joey_init_pids(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err)
+{
+	autocgroup struct joey_cgroup *cg = NULL;
+	int r = joey_init_cgroup(c, &cg, err);
+
+	if (r < 0)
+		return r;
+	return cg ? joey_cgroup_pids(cg, ret, ret_n, err) : init_alone(c, ret, ret_n, err);
 }
 
 /* By the cgroup, which takes everybody and works on a frozen one, and by the pid where there is no cgroup. */

@@ -106,6 +106,16 @@ void joey_blake2b_add(struct joey_blake2b *b, const void *data, size_t len)
 	}
 }
 
+void joey_blake2b_add_u64(struct joey_blake2b *b, uint64_t v)
+{
+	joey_blake2b_add(b, &v, sizeof(v));
+}
+
+void joey_blake2b_add_text(struct joey_blake2b *b, const char *s)
+{
+	joey_blake2b_add(b, s, strlen(s) + 1);
+}
+
 void joey_blake2b_finish(struct joey_blake2b *b, uint8_t *ret)
 {
 	memset(b->block + b->fill, 0, BLOCK - b->fill);

@@ -261,3 +261,23 @@ uint64_t joey_now_ms(void)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+int joey_close_all_but(unsigned first, int *keep, size_t n)
+{
+	int r = 0;
+
+	qsort(keep, n, sizeof(keep[0]), by_number);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		if (keep[i] < (int)first)
+			continue;
+		if ((unsigned)keep[i] > first)
+			r = joey_close_range(first, (unsigned)keep[i] - 1);
+		first = (unsigned)keep[i] + 1;
+	}
+	return r < 0 ? r : joey_close_range(first, ~0U);
+}

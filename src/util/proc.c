@@ -85,3 +85,28 @@ pid_t joey_clone_into(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_m
 		*ret_pidfd = pidfd;
 	return pid;
 }
+
+pid_t joey_wait_peek(void)
+{
+	siginfo_t si;
+
+	for (;;) {
+		memset(&si, 0, sizeof(si));
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0)
+			return si.si_pid;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+void joey_signals_default(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			(void)sigaction(sig, &dfl, NULL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}

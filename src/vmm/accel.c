@@ -141,7 +141,7 @@ enum joey_accel joey_vmm_accel(int cache_dir_fd, char **ret_why)
 void vmm_accel_refute(const char *why)
 {
 	autostr struct joey_str id = JOEY_STR_INIT;
-	autoclose int dir = vmm_cache_open();
+	autoclose int dir = joey_vmm_cache_open();
 
 	if (dir >= 0 && identity(&id) == 0)
 		remember(dir, id.buf, false, why);

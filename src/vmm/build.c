@@ -60,8 +60,7 @@ static int empty_share(void)
 	return r < 0 ? r : joey_sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
-/* ---- waiting for the guest
- * -------------------------------------------------------------------------------------------- */
+/* ---- waiting for the guest -------------------------------------------------------------------------------------- */
 
 static void read_console(struct build *b)
 {
@@ -140,8 +139,7 @@ static int wait_ready(struct build *b, struct joey_err *err)
 	}
 }
 
-/* ---- saving
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- saving ----------------------------------------------------------------------------------------------------- */
 
 static int ask(struct build *b, const char *command, int send_fd, const struct joey_json **ret, struct joey_err *err)
 {

@@ -39,19 +39,7 @@ const char *joey_accel_to_string(enum joey_accel a)
 	return "tcg";
 }
 
-/* ---- key
- * ---------------------------------------------------------------------------------------------------------------- */
-
-static void add_u64(struct joey_blake2b *h, uint64_t v)
-{
-	joey_blake2b_add(h, &v, sizeof(v));
-}
-
-/* With its NUL, so that no two texts run together. */
-static void add_text(struct joey_blake2b *h, const char *s)
-{
-	joey_blake2b_add(h, s, strlen(s) + 1);
-}
+/* ---- key -------------------------------------------------------------------------------------------------------- */
 
 static int add_file(struct joey_blake2b *h, int fd)
 {
@@ -59,13 +47,13 @@ static int add_file(struct joey_blake2b *h, int fd)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	add_u64(h, st.st_dev);
-	add_u64(h, st.st_ino);
-	add_u64(h, (uint64_t)st.st_size);
-	add_u64(h, (uint64_t)st.st_mtim.tv_sec);
-	add_u64(h, (uint64_t)st.st_mtim.tv_nsec);
-	add_u64(h, (uint64_t)st.st_ctim.tv_sec);
-	add_u64(h, (uint64_t)st.st_ctim.tv_nsec);
+	joey_blake2b_add_u64(h, st.st_dev);
+	joey_blake2b_add_u64(h, st.st_ino);
+	joey_blake2b_add_u64(h, (uint64_t)st.st_size);
+	joey_blake2b_add_u64(h, (uint64_t)st.st_mtim.tv_sec);
+	joey_blake2b_add_u64(h, (uint64_t)st.st_mtim.tv_nsec);
+	joey_blake2b_add_u64(h, (uint64_t)st.st_ctim.tv_sec);
+	joey_blake2b_add_u64(h, (uint64_t)st.st_ctim.tv_nsec);
 	return 0;
 }
 
@@ -85,8 +73,8 @@ static void add_cpu(struct joey_blake2b *h)
 		joey_blake2b_add(h, v, sizeof(v));
 	}
 #else
-	add_u64(h, getauxval(AT_HWCAP));
-	add_u64(h, getauxval(AT_HWCAP2));
+	joey_blake2b_add_u64(h, getauxval(AT_HWCAP));
+	joey_blake2b_add_u64(h, getauxval(AT_HWCAP2));
 #endif
 }
 
@@ -108,14 +96,13 @@ static int add_machine(struct joey_blake2b *h, const struct vmm_inputs *in)
 	char **argv = vmm_command_line(&m, &arena);
 
 	for (size_t i = 0; argv && argv[i]; i++)
-		add_text(h, argv[i]);
+		joey_blake2b_add_text(h, argv[i]);
 	joey_arena_done(&arena);
 	return argv ? 0 : -ENOMEM;
 }
 
 static int make_key(struct vmm_inputs *in)
 {
-	static const char hex[] = "0123456789abcdef";
 	const int files[] = { in->hypervisor_fd, in->kernel_fd, in->initramfs_fd };
 	uint8_t digest[VMM_KEY_LEN / 2];
 	autofree char *boot_id = NULL;
@@ -125,35 +112,30 @@ static int make_key(struct vmm_inputs *in)
 	if (r < 0)
 		return r;
 	joey_blake2b_init(&h, sizeof(digest));
-	add_u64(&h, FORMAT);
-	add_text(&h, JOEY_VERSION);
-	add_text(&h, boot_id);
+	joey_blake2b_add_u64(&h, FORMAT);
+	joey_blake2b_add_text(&h, JOEY_VERSION);
+	joey_blake2b_add_text(&h, boot_id);
 	add_cpu(&h);
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(files); i++) {
 		r = add_file(&h, files[i]);
 		if (r < 0)
 			return r;
 	}
-	add_text(&h, in->spec.hypervisor);
-	add_text(&h, in->spec.trust);
-	add_u64(&h, in->spec.memory);
-	add_u64(&h, in->spec.vcpus);
-	add_u64(&h, (uint64_t)in->spec.accel);
-	add_u64(&h, in->tun);
+	joey_blake2b_add_text(&h, in->spec.hypervisor);
+	joey_blake2b_add_text(&h, in->spec.trust);
+	joey_blake2b_add_u64(&h, in->spec.memory);
+	joey_blake2b_add_u64(&h, in->spec.vcpus);
+	joey_blake2b_add_u64(&h, (uint64_t)in->spec.accel);
+	joey_blake2b_add_u64(&h, in->tun);
 	r = add_machine(&h, in);
 	if (r < 0)
 		return r;
 	joey_blake2b_finish(&h, digest);
-	for (size_t i = 0; i < sizeof(digest); i++) {
-		in->key[2 * i] = hex[digest[i] >> 4];
-		in->key[2 * i + 1] = hex[digest[i] & 15];
-	}
-	in->key[VMM_KEY_LEN] = '\0';
+	joey_hex(digest, sizeof(digest), in->key);
 	return 0;
 }
 
-/* ---- finding
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- finding ---------------------------------------------------------------------------------------------------- */
 
 static int open_file(const char *path, const char *what, int *ret, struct joey_err *err)
 {

@@ -51,8 +51,7 @@ static int fail_on(struct jail *j, int r, const char *what, const char *object)
 	return -1;
 }
 
-/* ---- mounts
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- mounts ----------------------------------------------------------------------------------------------------- */
 
 static int new_fs(const char *type, const char *const opts[][2], size_t n, unsigned attrs)
 {
@@ -234,8 +233,7 @@ static int make_root(struct jail *j)
 	return r < 0 ? fail(j, r, "make the jail's root read-only") : 0;
 }
 
-/* ---- descriptors
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- descriptors ------------------------------------------------------------------------------------------------ */
 
 /* A network device with the features of a tap, that leads nowhere: a template's device must find the same in each
  * clone. */
@@ -281,8 +279,7 @@ static int place_fds(struct jail *j)
 	return joey_close_range(VMM_FD_END + 1, ~0U) < 0 ? fail(j, 0, "close descriptors") : 0;
 }
 
-/* ---- privileges
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- privileges ------------------------------------------------------------------------------------------------- */
 
 static uint64_t kept_mask(void)
 {
@@ -327,17 +324,6 @@ static int set_limits(struct jail *j)
 	return 0;
 }
 
-static void reset_signals(void)
-{
-	struct sigaction sa = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	for (int sig = 1; sig < 65; sig++)
-		(void)sigaction(sig, &sa, NULL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* The parent may have died before the death signal was asked for: then nobody reads the report any more. */
 static int die_with_parent(struct jail *j)
 {
@@ -353,7 +339,7 @@ void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e)
 	struct jail j = { .s = s, .e = e, .root = -EBADF };
 	char *const env[] = { NULL };
 
-	reset_signals();
+	joey_signals_default();
 	if (die_with_parent(&j) < 0)
 		return;
 	if (s->no_cgroup)

@@ -91,8 +91,7 @@ static const struct row rows[] = {
 	{ ANY, 0, 0, "-device", "virtio-blk-device,drive=disk" },
 };
 
-/* ---- what stands in braces ------------------------------------------------------------------------------------------
- */
+/* ---- what stands in braces -------------------------------------------------------------------------------------- */
 
 /* guest/README.md says why. */
 #ifdef __aarch64__
@@ -174,8 +173,7 @@ static char *expand(const struct vmm_machine *m, const char *value, struct joey_
 	return s.failed ? NULL : joey_arena_strdup(arena, s.buf);
 }
 
-/* ---- the line
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the line --------------------------------------------------------------------------------------------------- */
 
 static bool applies(const struct row *r, const struct vmm_machine *m)
 {
@@ -219,8 +217,7 @@ char **vmm_command_line(const struct vmm_machine *m, struct joey_arena *arena)
 	return argv;
 }
 
-/* ---- directories that a QEMU needs
- * ---------------------------------------------------------------------------------------- */
+/* ---- directories that a QEMU needs ------------------------------------------------------------------------------ */
 
 /* Below the directory that holds bin/: its own, then /usr's. */
 static const char *const firmware_dirs[] = { "share/qemu", "share/seabios", "share/qemu-kvm" };

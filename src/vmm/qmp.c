@@ -119,8 +119,7 @@ int vmm_qmp_read(struct joey_vmm_monitor_state *q, int fd, struct joey_arena *ar
 	return r;
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- asking ----------------------------------------------------------------------------------------------------- */
 
 static int send_command(int sock, const char *text, size_t len, int send_fd, struct joey_err *err)
 {
@@ -186,8 +185,7 @@ int vmm_qmp_call(struct joey_vmm_monitor_state *q, int sock, const char *command
 	return 0;
 }
 
-/* ---- the running machine
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the running machine ---------------------------------------------------------------------------------------- */
 
 static int need_state(struct joey_vmm *vm, struct joey_err *err)
 {

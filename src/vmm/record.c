@@ -59,8 +59,7 @@ void vmm_record_done(struct vmm_record *r)
 	}
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- text ------------------------------------------------------------------------------------------------------- */
 
 int vmm_record_text(const struct vmm_record *r, char **ret, size_t *ret_len)
 {
@@ -156,8 +155,7 @@ int vmm_record_write(int dir_fd, const char *key, const struct vmm_record *rec, 
 	return r < 0 ? joey_err_sys(err, r, "write the template's record") : 0;
 }
 
-/* ---- the files behind it
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the files behind it ---------------------------------------------------------------------------------------- */
 
 /* A description of its own: the offset of the state is read from by each clone. */
 static int open_file(int pidfd, int number, uint64_t size, int *ret, struct joey_err *err)

@@ -60,7 +60,7 @@ static bool refuted(const struct vmm_inputs *in)
 
 	if (in->spec.accel != JOEY_ACCEL_KVM)
 		return false;
-	cache = vmm_cache_open();
+	cache = joey_vmm_cache_open();
 	return joey_vmm_accel(cache, NULL) != JOEY_ACCEL_KVM;
 }
 

@@ -29,14 +29,14 @@ static int open_private(int dir_fd, const char *name)
 	return joey_take_fd(&fd);
 }
 
-int vmm_cache_open(void)
+int joey_vmm_cache_open(void)
 {
 	return open_private(AT_FDCWD, "/run/joey-cache");
 }
 
 int vmm_store_open(int *ret_dir_fd, struct joey_err *err)
 {
-	autoclose int cache = vmm_cache_open();
+	autoclose int cache = joey_vmm_cache_open();
 	int fd = cache < 0 ? cache : open_private(cache, "templates");
 
 	if (fd < 0)
@@ -58,8 +58,7 @@ static struct name name_of(const char *key, const char *suffix)
 	return n;
 }
 
-/* ---- lock
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- lock ------------------------------------------------------------------------------------------------------- */
 
 /* Whoever removes a lock file holds it; so a lock on a file that is not there any more is none. */
 static bool still_there(int dir_fd, const char *name, int fd)
@@ -95,8 +94,7 @@ int vmm_store_lock(int dir_fd, const char *key, uint64_t deadline, int *ret_lock
 	}
 }
 
-/* ---- templates
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- templates -------------------------------------------------------------------------------------------------- */
 
 int vmm_store_get(int dir_fd, const char *key, struct vmm_image *ret, struct joey_err *err)
 {
@@ -111,12 +109,11 @@ int vmm_store_get(int dir_fd, const char *key, struct vmm_image *ret, struct joe
 
 static char *time_text(void)
 {
-	char text[32];
-	time_t now = time(NULL);
-	struct tm tm;
+	char text[JOEY_TIME_TEXT_MAX];
+	struct timespec now = { 0 };
 
-	if (!gmtime_r(&now, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		return strdup("");
+	clock_gettime(CLOCK_REALTIME, &now);
+	joey_time_rfc3339(&now, false, text);
 	return strdup(text);
 }
 
@@ -183,8 +180,7 @@ int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err)
 	return 0;
 }
 
-/* ---- failures: one byte each, forgotten after a while
- * ------------------------------------------------------------------------ */
+/* ---- failures: one byte each, forgotten after a while ----------------------------------------------------------- */
 
 enum { BAD_FOR_S = 600 };
 

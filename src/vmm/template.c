@@ -65,9 +65,8 @@ int vmm_template_get(const struct vmm_inputs *in, void (*progress)(void *arg, co
 		return 0;
 	joey_err_clear(&miss);
 	if (vmm_store_bad(dir, in->key) >= VMM_BAD_MAX)
-		return joey_err_set(
-			err, JOEY_EK_UNSUPPORTED, ENOTRECOVERABLE,
-			"templates of this guest failed only minutes ago ('joey template prune' forgets that)");
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTRECOVERABLE,
+				    "templates of this guest failed only minutes ago");
 	r = vmm_store_lock(dir, in->key, 0, &lock, &miss);
 	if (r == -ETIMEDOUT) {
 		say(progress, arg, "waiting for a template of the guest that another process makes");
@@ -122,8 +121,7 @@ int joey_vmm_template_build(const struct joey_vmm_spec *spec, void (*progress)(v
 	return r;
 }
 
-/* ---- list, remove
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- list, remove ----------------------------------------------------------------------------------------------- */
 
 static void closedirp(DIR **d)
 {

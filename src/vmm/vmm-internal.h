@@ -6,8 +6,7 @@
 #include "joey/syscalls.h"
 #include "joey/vmm.h"
 
-/* ---- identity.c: what a template depends on -----------------------------------------------------------------------
- */
+/* ---- identity.c: what a template depends on --------------------------------------------------------------------- */
 
 enum { VMM_KEY_LEN = 64, VMM_TEXT_MAX = 4096 };
 
@@ -28,8 +27,7 @@ int vmm_inputs_open(const struct joey_vmm_spec *spec, struct vmm_inputs *ret, st
 void vmm_inputs_done(struct vmm_inputs *in);
 int vmm_boot_id(char **ret);
 
-/* ---- qemu.c: the command line
- * ---------------------------------------------------------------------------------------- */
+/* ---- qemu.c: the command line ----------------------------------------------------------------------------------- */
 
 struct vmm_version {
 	unsigned major, minor;
@@ -78,16 +76,14 @@ const char *vmm_qemu_dir(const char *hypervisor, unsigned i, bool firmware, stru
 #define VMM_JAIL_SHARE "share"
 #define VMM_JAIL_EMPTY "empty"
 
-/* ---- probe.c: what has to be asked before the first cold boot
- * --------------------------------------------------------- */
+/* ---- probe.c: what has to be asked before the first cold boot --------------------------------------------------- */
 
 int vmm_probe_version(const struct vmm_inputs *in, struct vmm_version *ret, struct joey_err *err);
 /* From the file "meta" beside the kernel; on when that does not say. */
 bool vmm_probe_acpi(const char *kernel);
 unsigned vmm_probe_tsc_khz(void);
 
-/* ---- spawn.c, jail.c
- * ------------------------------------------------------------------------------------------------- */
+/* ---- spawn.c, jail.c -------------------------------------------------------------------------------------------- */
 
 struct vmm_spawn {
 	const struct vmm_inputs *in;
@@ -107,8 +103,7 @@ struct vmm_jail_error {
 /* In the child.  Returns only when it failed. */
 void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e);
 
-/* ---- launch.c
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- launch.c --------------------------------------------------------------------------------------------------- */
 
 struct vmm_launch {
 	struct vmm_machine machine;
@@ -122,8 +117,7 @@ struct vmm_launch {
 	}
 int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err);
 
-/* ---- qmp.c
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- qmp.c ------------------------------------------------------------------------------------------------------ */
 
 enum { VMM_QMP_LINE_MAX = 65536 };
 
@@ -152,8 +146,7 @@ int vmm_qmp_call(struct joey_vmm_monitor_state *q, int sock, const char *command
 
 extern const char vmm_qmp_hello[], vmm_qmp_ignore_shared[];
 
-/* ---- build.c
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- build.c ---------------------------------------------------------------------------------------------------- */
 
 struct vmm_image { /* both sealed */
 	int ram_fd, state_fd;
@@ -168,8 +161,7 @@ int vmm_image_build(const struct vmm_inputs *in, struct vmm_image *ret, struct j
 void vmm_image_done(struct vmm_image *i);
 enum { VMM_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
-/* ---- holder.c
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- holder.c --------------------------------------------------------------------------------------------------- */
 
 /* A process that does nothing but keep the image's two memory files. */
 int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *ret_start, struct joey_err *err);
@@ -177,8 +169,7 @@ int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *re
 void vmm_leave_cgroups(void);
 enum { VMM_HOLDER_RAM = 3, VMM_HOLDER_STATE = 4 };
 
-/* ---- record.c: /run/joey-cache/templates/KEY
- * -------------------------------------------------------------------------- */
+/* ---- record.c: /run/joey-cache/templates/KEY -------------------------------------------------------------------- */
 
 struct vmm_record {
 	char *hypervisor, *kernel, *initramfs, *trust, *created;
@@ -195,11 +186,9 @@ int vmm_record_write(int dir_fd, const char *key, const struct vmm_record *r, st
 int vmm_record_open(const struct vmm_record *r, struct vmm_image *ret, int *ret_pidfd, struct joey_err *err);
 bool vmm_is_key(const char *name);
 
-/* ---- store.c
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- store.c ---------------------------------------------------------------------------------------------------- */
 
 int vmm_store_open(int *ret_dir_fd, struct joey_err *err);
-int vmm_cache_open(void); /* /run/joey-cache, or -errno */
 /* Lock of one key; -ETIMEDOUT. */
 int vmm_store_lock(int dir_fd, const char *key, uint64_t deadline, int *ret_lock_fd, struct joey_err *err);
 /* The template of these inputs; -ENOENT when there is none that can be used. */
@@ -216,8 +205,7 @@ enum { VMM_BAD_MAX = 3 };
 int vmm_template_get(const struct vmm_inputs *in, void (*progress)(void *arg, const char *text), void *arg,
 		     struct vmm_image *ret, struct joey_err *err);
 
-/* ---- accel.c
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- accel.c ---------------------------------------------------------------------------------------------------- */
 
 /* From now on this boot's verdict is: no KVM. */
 void vmm_accel_refute(const char *why);

@@ -41,10 +41,10 @@ int joey_wire_parse(const uint8_t *bytes, size_t n, struct joey_frame *ret, size
 
 	if (n < JOEY_WIRE_HEADER)
 		return 0;
-	f.len = wire_get32(bytes);
-	f.type = wire_get16(bytes + 4);
-	f.stream = wire_get16(bytes + 6);
-	f.id = wire_get32(bytes + 8);
+	f.len = joey_wire_get32(bytes);
+	f.type = joey_wire_get16(bytes + 4);
+	f.stream = joey_wire_get16(bytes + 6);
+	f.id = joey_wire_get32(bytes + 8);
 	f.data = bytes + JOEY_WIRE_HEADER;
 	if (wire_check(f.type, f.stream, f.len) < 0)
 		return -EPROTO;
@@ -66,10 +66,10 @@ static int make_room(struct joey_wire_in *in)
 	if (have >= JOEY_WIRE_HEADER) {
 		const uint8_t *h = in->buf + in->from;
 
-		if (wire_check(wire_get16(h + 4), wire_get16(h + 6), wire_get32(h)) < 0)
+		if (wire_check(joey_wire_get16(h + 4), joey_wire_get16(h + 6), joey_wire_get32(h)) < 0)
 			return -EPROTO;
 		/* A stream of big frames is not read in pieces of odd sizes. */
-		if (JOEY_WIRE_HEADER + (size_t)wire_get32(h) > need)
+		if (JOEY_WIRE_HEADER + (size_t)joey_wire_get32(h) > need)
 			need = WIRE_FRAME_MAX;
 	}
 	if (in->from > 0 && (have == 0 || in->from >= in->cap / 2 || in->cap - in->from < need)) {
@@ -164,7 +164,7 @@ int joey_frame_u32(const struct joey_frame *f, uint32_t *ret)
 {
 	if (f->len != 4)
 		return -EPROTO;
-	*ret = wire_get32(f->data);
+	*ret = joey_wire_get32(f->data);
 	return 0;
 }
 
@@ -216,8 +216,8 @@ int joey_frame_reply(const struct joey_frame *f, const uint8_t **ret, size_t *re
 
 	if (f->type != JOEY_WIRE_REPLY || f->len < 8)
 		return joey_err_set(err, JOEY_EK_OTHER, EPROTO, "malformed reply");
-	errnum = wire_get32(f->data);
-	kind = wire_get32(f->data + 4);
+	errnum = joey_wire_get32(f->data);
+	kind = joey_wire_get32(f->data + 4);
 	if (errnum == 0) {
 		*ret = f->data + 8;
 		*ret_n = f->len - 8;

@@ -42,10 +42,10 @@ static int put_parts(struct joey_wire_out *out, const struct joey_frame *f, cons
 	if (r < 0)
 		return r;
 	p = out->buf + out->to;
-	wire_put32(p, (uint32_t)len);
-	wire_put16(p + 4, f->type);
-	wire_put16(p + 6, f->stream);
-	wire_put32(p + 8, f->id);
+	joey_wire_put32(p, (uint32_t)len);
+	joey_wire_put16(p + 4, f->type);
+	joey_wire_put16(p + 6, f->stream);
+	joey_wire_put32(p + 8, f->id);
 	p += JOEY_WIRE_HEADER;
 	if (n_head > 0)
 		memcpy(p, head, n_head);
@@ -68,7 +68,7 @@ int joey_wire_put_u32(struct joey_wire_out *out, unsigned type, unsigned stream,
 {
 	uint8_t bytes[4];
 
-	wire_put32(bytes, v);
+	joey_wire_put32(bytes, v);
 	return joey_wire_put(out, type, stream, id, bytes, sizeof(bytes));
 }
 
@@ -87,8 +87,8 @@ int joey_wire_put_reply(struct joey_wire_out *out, uint32_t id, int errnum, unsi
 			return -EINVAL;
 		n = JOEY_WIRE_PAYLOAD_MAX - sizeof(head);
 	}
-	wire_put32(head, (uint32_t)(errnum < 0 ? -errnum : errnum));
-	wire_put32(head + 4, kind);
+	joey_wire_put32(head, (uint32_t)(errnum < 0 ? -errnum : errnum));
+	joey_wire_put32(head + 4, kind);
 	f.len = (uint32_t)n;
 	return put_parts(out, &f, head, sizeof(head));
 }

@@ -11,28 +11,6 @@ enum {
 	WIRE_BUF_FIRST = 4096, /* what a buffer begins with, and what an idle channel keeps at most */
 };
 
-static inline uint32_t wire_get32(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static inline uint16_t wire_get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static inline void wire_put32(uint8_t *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static inline void wire_put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-}
-
 /* May a frame be like that?  0 or -EPROTO. */
 int wire_check(unsigned type, unsigned stream, size_t len);
 

@@ -179,8 +179,7 @@ static void greetings(void **state)
 	}
 }
 
-/* ---- the table of processes ----------------------------------------------------------------------------------------
- */
+/* ---- the table of processes ------------------------------------------------------------------------------------- */
 
 static int io(unsigned type, unsigned stream, uint32_t id, const void *data, size_t n)
 {
@@ -262,8 +261,7 @@ static void ctl_before_the_greeting(void **state)
 	assert_int_equal(agent_take_ctl(&a, &f), -EPROTO);
 }
 
-/* ---- configs
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- configs ---------------------------------------------------------------------------------------------------- */
 
 static struct joey_config *config(const char *text)
 {

@@ -252,8 +252,7 @@ static void labels(void *arg)
 	}
 }
 
-/* ---- scheduling ----------------------------------------------------------------------------------------------------
- */
+/* ---- scheduling ------------------------------------------------------------------------------------------------- */
 
 static void scheduling(void *arg)
 {
@@ -336,8 +335,7 @@ static void limits(void *arg)
 	CHECK(joey_rlimits_apply(pid, &p, &err) == -ESRCH);
 }
 
-/* ---- terminal
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- terminal --------------------------------------------------------------------------------------------------- */
 
 /* A root with /dev on a tmpfs and a devpts; both ends of a console socket. */
 static void terminal_root(struct bare *b, int sv[2], const char *options)
@@ -470,8 +468,7 @@ static void terminal_nowhere(void *arg)
 	CHECK(step_terminal(&b.setup, &err) == -EPIPE);
 }
 
-/* ---- resctrl, on a plain directory ---------------------------------------------------------------------------------
- */
+/* ---- resctrl, on a plain directory ------------------------------------------------------------------------------ */
 
 static void put(const char *path)
 {
@@ -644,8 +641,7 @@ static void rdt(void *arg)
 	CHECK(strstr(joey_err_text(&err), "(last_cmd_status: no room)"));
 }
 
-/* ---- execve
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- execve ----------------------------------------------------------------------------------------------------- */
 
 /* 3 and 4 are to be kept, whatever else was left open, and by whomever, is not. */
 static void exec_descriptors(void *arg)

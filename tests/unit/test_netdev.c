@@ -11,8 +11,7 @@
 
 #include "linux/rtnl.h"
 
-/* ---- making things to move ----------------------------------------------------------------------------------------
- */
+/* ---- making things to move -------------------------------------------------------------------------------------- */
 
 /* index 0: the kernel's choice */
 static int make_kind(int sock, const char *kind, const char *name, int index)
@@ -124,8 +123,7 @@ static void same_namespace(int fd)
 	CHECK(a.st_ino == b.st_ino && a.st_dev == b.st_dev);
 }
 
-/* ---- tests
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- tests ------------------------------------------------------------------------------------------------------ */
 
 static void moves(void *arg)
 {

@@ -165,8 +165,7 @@ static void test_sysctl_keys(void **state)
 	assert_false(sysctl_key_is_safe(longest));
 }
 
-/* ---- capabilities -------------------------------------------------------------------------------------------------
- */
+/* ---- capabilities ----------------------------------------------------------------------------------------------- */
 
 static void test_caps_final(void **state)
 {
@@ -212,8 +211,7 @@ static void test_caps_final_absent(void **state)
 	assert_true(got.effective == 0 && got.permitted == 0 && got.inheritable == 1);
 }
 
-/* ---- environment and program, in a root of the test's own ----------------------------------------------------------
- */
+/* ---- environment and program, in a root of the test's own ------------------------------------------------------- */
 
 struct tree {
 	char dir[32];
@@ -400,8 +398,7 @@ static void test_exec_text(void **state)
 	joey_setup_done(&b.setup);
 }
 
-/* ---- sockets -------------------------------------------------------------------------------------------------------
- */
+/* ---- sockets ---------------------------------------------------------------------------------------------------- */
 
 static void test_unix_connect(void **state)
 {

@@ -377,8 +377,7 @@ static void a_file_is_written_whole(void **state)
 	close(fd);
 }
 
-/* ---- both ends ----------------------------------------------------------------------------------------------------
- */
+/* ---- both ends -------------------------------------------------------------------------------------------------- */
 
 /* As the agent and the proxy are: one channel, streams 1 and 2 from a to b. */
 struct end {

@@ -258,8 +258,7 @@ static void test_unknown_names(void **state)
 	joey_config_free(config);
 }
 
-/* ---- the layout: decides as libseccomp's program behind the ENOSYS answers does -------------------------------------
- */
+/* ---- the layout: decides as libseccomp's program behind the ENOSYS answers does --------------------------------- */
 
 struct programs {
 	struct sock_filter plain[BPF_MAXINSNS], laid[BPF_MAXINSNS];
@@ -411,8 +410,7 @@ static void test_layout_refuses(void **state)
 	joey_config_free(config);
 }
 
-/* ---- the cache ----------------------------------------------------------------------------------------------------
- */
+/* ---- the cache -------------------------------------------------------------------------------------------------- */
 
 struct cache {
 	char dir[32], key[65];
@@ -628,8 +626,7 @@ static void test_cache_prune(void **state)
 	joey_config_free(other);
 }
 
-/* ---- in force ------------------------------------------------------------------------------------------------------
- */
+/* ---- in force --------------------------------------------------------------------------------------------------- */
 
 struct load_case {
 	const char *profile;
@@ -769,8 +766,7 @@ static void test_in_force(void **state)
 	in_child(default_in_force, NULL);
 }
 
-/* ---- listeners
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- listeners -------------------------------------------------------------------------------------------------- */
 
 struct agent {
 	int sock; /* child's end */

@@ -79,8 +79,7 @@ static int group_teardown(void **state)
 	return 0;
 }
 
-/* ---- command line
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- command line ----------------------------------------------------------------------------------------------- */
 
 static char *line_of(struct joey_arena *arena, const struct vmm_inputs *in, enum vmm_mode mode, unsigned major,
 		     unsigned minor, bool block)
@@ -209,8 +208,7 @@ static void meta(void **state)
 	unlink(path);
 }
 
-/* ---- key
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- key -------------------------------------------------------------------------------------------------------- */
 
 static void key_of(const struct joey_vmm_spec *spec, char key[VMM_KEY_LEN + 1])
 {
@@ -289,8 +287,7 @@ static void bad_inputs(void **state)
 	}
 }
 
-/* ---- monitor
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- monitor ---------------------------------------------------------------------------------------------------- */
 
 static int parse(const char *text, struct vmm_qmp_message *m, struct joey_arena *arena)
 {
@@ -391,8 +388,7 @@ static void qmp_deadline(void **state)
 	joey_arena_done(&arena);
 }
 
-/* ---- records, verdicts, locks
- * ------------------------------------------------------------------------------------------------ */
+/* ---- records, verdicts, locks ----------------------------------------------------------------------------------- */
 
 static void records(void **state)
 {
@@ -527,8 +523,7 @@ static void locks(void **state)
 	close(fd);
 }
 
-/* ---- with a process
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- with a process --------------------------------------------------------------------------------------------- */
 
 static int build_as(const char *mode, unsigned limit_ms, char *why, size_t size)
 {

@@ -134,7 +134,8 @@ static int on_syscall_stop(struct task *t)
 			t->failing = 0;
 			set_result(t->pid, -fail_errno);
 		}
-		if (trace)
+		/* Interrupted by let_go(): a wait that outlives COMMAND is no call of its. */
+		if (trace && si.exit.rval != -512 /* ERESTARTSYS */)
 			fprintf(trace, "%d %u %s %lld\n", t->ordinal, t->count, name_of(t->nr),
 				(long long)si.exit.rval);
 	}

@@ -3,7 +3,7 @@
  * Time stamps as text.  Not by gmtime_r(3): that looks for /etc/localtime on its first call, which costs system
  * calls on every create and would read a file that nobody asked for.
  */
-#include "joey/container.h"
+#include "joey/util.h"
 
 struct civil {
 	int64_t year;
