@@ -19,7 +19,8 @@ enum joey_vm_network { JOEY_VM_NETWORK_AUTO, JOEY_VM_NETWORK_NONE, JOEY_VM_NETWO
 
 /* The machine of a sandboxed container, as it was chosen (src/runtime/choose.c).  NULL and 0: the backend's choice. */
 struct joey_vm_choice {
-	uint64_t memory; /* bytes */
+	uint64_t memory;     /* bytes */
+	uint64_t max_memory; /* the machine never has more; 0: no limit */
 	uint32_t vcpus;
 	const char *kernel, *initramfs, *hypervisor; /* absolute */
 	const char *trust;                           /* one template for each trust domain */

@@ -166,7 +166,7 @@ static int apply_object(const struct joey_vm *o, const struct joey_conf *conf, s
 	return r;
 }
 
-static int check_limits(const struct joey_conf *conf, const struct joey_vm_choice *vm, struct joey_err *err)
+static int apply_limits(const struct joey_conf *conf, struct joey_vm_choice *vm, struct joey_err *err)
 {
 	if (conf->sandbox.max_vcpus && vm->vcpus > conf->sandbox.max_vcpus)
 		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "vm.hwConfig.vcpus: joey.conf allows %u",
@@ -174,6 +174,7 @@ static int check_limits(const struct joey_conf *conf, const struct joey_vm_choic
 	if (conf->sandbox.max_memory && vm->memory > conf->sandbox.max_memory)
 		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "vm.hwConfig.memory: joey.conf allows %llu bytes",
 				    (unsigned long long)conf->sandbox.max_memory);
+	vm->max_memory = conf->sandbox.max_memory;
 	return 0;
 }
 
@@ -219,7 +220,7 @@ int rt_choose(struct rt_launch *l, struct joey_err *err)
 	if (r == 0)
 		r = apply_object(l->config->vm, conf, &l->vm, err);
 	if (r == 0)
-		r = check_limits(conf, &l->vm, err);
+		r = apply_limits(conf, &l->vm, err);
 	if (r < 0)
 		return r;
 	l->vm.pod = find_pod(l->config);

@@ -16,10 +16,9 @@ enum { LISTEN_BACKLOG = 64 };
 const struct joey_resources vm_no_limits;
 
 /* Few sizes, so that few templates are needed: powers of two. */
-static uint64_t machine_memory(const struct joey_create *args)
+static uint64_t machine_memory(const struct joey_vm_choice *vm, const struct joey_resources *r)
 {
-	const struct joey_resources *r = args->config->resources;
-	uint64_t want = args->vm.memory, size = LEAST_MEMORY;
+	uint64_t want = vm->memory, size = LEAST_MEMORY;
 
 	if (want == 0 && r && r->memory.limit.set && r->memory.limit.v > 0)
 		want = (uint64_t)r->memory.limit.v + LEAST_MEMORY / 2; /* kernel, agent, page cache of the share */
@@ -27,40 +26,36 @@ static uint64_t machine_memory(const struct joey_create *args)
 		want = DEFAULT_MEMORY;
 	while (size < want && size < MOST_MEMORY)
 		size *= 2;
-	return size;
+	return vm->max_memory && size > vm->max_memory ? vm->max_memory : size;
 }
 
-struct machine {
-	struct joey_vmm_spec spec;
-	char *kernel, *initramfs;
-};
-
-static void machine_done(struct machine *m)
+void machine_done(struct vm_machine *m)
 {
 	free(m->kernel);
 	free(m->initramfs);
 }
 
-static int machine_spec(const struct joey_create *args, struct machine *m, struct joey_err *err)
+int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, struct vm_machine *m,
+		 struct joey_err *err)
 {
 	autoclose int cache = joey_vmm_cache_open();
 	autofree char *why = NULL;
 	int r = 0;
 
-	if (!args->vm.kernel || !args->vm.initramfs)
+	if (!vm->kernel || !vm->initramfs)
 		r = joey_vmm_find_guest(&m->kernel, &m->initramfs, err);
 	if (r < 0)
 		return r;
 	m->spec = (struct joey_vmm_spec){
-		.hypervisor = args->vm.hypervisor,
-		.kernel = args->vm.kernel ? args->vm.kernel : m->kernel,
-		.initramfs = args->vm.initramfs ? args->vm.initramfs : m->initramfs,
-		.trust = args->vm.trust,
-		.memory = machine_memory(args),
-		.vcpus = args->vm.vcpus ? args->vm.vcpus : 1,
+		.hypervisor = vm->hypervisor,
+		.kernel = vm->kernel ? vm->kernel : m->kernel,
+		.initramfs = vm->initramfs ? vm->initramfs : m->initramfs,
+		.trust = vm->trust,
+		.memory = machine_memory(vm, limits),
+		.vcpus = vm->vcpus ? vm->vcpus : 1,
 		.accel = joey_vmm_accel(cache, &why),
 	};
-	if (m->spec.accel != JOEY_ACCEL_KVM && args->vm.need_kvm)
+	if (m->spec.accel != JOEY_ACCEL_KVM && vm->need_kvm)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
 				    "a sandbox needs KVM here (joey.conf: without_kvm = refuse): %s", why ? why : "");
 	return 0;
@@ -167,8 +162,8 @@ static int start_daemon(struct vm_place *p, const struct vm_start *how, const st
 int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	struct machine m = { .kernel = NULL };
-	int r = machine_spec(how->args, &m, err);
+	struct vm_machine m = { .kernel = NULL };
+	int r = machine_spec(&how->args->vm, how->args->config->resources, &m, err);
 
 	if (r == 0) {
 		p->accel = m.spec.accel;

@@ -183,6 +183,14 @@ struct vm_start {
 };
 /* In a cgroup of its own; writes the record.  Locked; cl becomes the first connection. */
 int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err);
+/* What it is made of. limits: the container's, or NULL.  Even after a failure machine_done() is to be called. */
+struct vm_machine {
+	struct joey_vmm_spec spec;
+	char *kernel, *initramfs;
+};
+int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, struct vm_machine *ret,
+		 struct joey_err *err);
+void machine_done(struct vm_machine *m);
 /* The guest enforces the container's limits; what is in its cgroup on the host are proxies. */
 extern const struct joey_resources vm_no_limits;
 
