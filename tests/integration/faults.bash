@@ -11,8 +11,6 @@ setup() {
 	"$TOOLS/inject" true || skip 'no ptrace here'
 }
 
-inject() { "$TOOLS/inject" "$@" </dev/null >"$T/stdout" 2>"$T/stderr" 3>&- 4>&-; }
-
 # said_why P N NAME STARTUP: the error must have a text, but for what fails before main or hits the write of the text.
 said_why() {
 	[ "$1" != 0 ] || { [ "$3" != write ] && [[ $4 != *" $2 "* ]]; } || return 0

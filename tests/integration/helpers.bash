@@ -289,6 +289,9 @@ points() {
 	awk -v s="$stride" -v o="$((BATS_TEST_NUMBER % stride))" '$2 != "" && $3 !~ /^(exit|exit_group|rt_sigreturn|restart_syscall|umask|getpid|gettid|getppid|getuid|geteuid|getgid|getegid)$/ && NR % s == o % s { print $1, $2, $3 }' "$1"
 }
 
+# Without a loop's list of points (9): what is open decides how many calls the closing of it takes.
+inject() { "$TOOLS/inject" "$@" </dev/null >"$T/stdout" 2>"$T/stderr" 3>&- 4>&- 9<&-; }
+
 # startup_calls TRACE: the N of the calls of process 0 that the C library makes before main, each time it is executed.
 startup_calls() {
 	awk 'BEGIN { s = 1 } $1 != 0 { next }

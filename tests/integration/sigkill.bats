@@ -8,8 +8,6 @@ setup() {
 	"$TOOLS/inject" true || skip 'no ptrace here'
 }
 
-inject() { "$TOOLS/inject" "$@" </dev/null >"$T/stdout" 2>"$T/stderr" 3>&- 4>&-; }
-
 # kill_each WHOM(-k joey, -K the process itself) PREPARE STRIDE ARGS...
 kill_each() {
 	local whom=$1 prepare=$2 stride=$3 p n name rc i=0 failures=0
