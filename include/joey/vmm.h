@@ -83,26 +83,30 @@ int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, stru
 void joey_vmm_template_failed(const struct joey_vmm_spec *spec);
 /* Takes what QEMU says on qmp; -EPROTO when it reports a failure (err: its text). */
 int joey_vmm_monitor(struct joey_vmm *vm, struct joey_err *err);
-/* Stops and continues all vCPUs. */
-int joey_vmm_set_stopped(struct joey_vmm *vm, bool stopped, struct joey_err *err);
 /* SIGKILL, reaped, descriptors closed. */
 void joey_vmm_end(struct joey_vmm *vm);
 
 /* ---- templates: for `joey template` ------------------------------------------------------------------------------ */
 
 struct joey_vmm_template {
-	char *key; /* hexadecimal */
-	char *kernel, *trust, *created;
-	uint64_t memory, size; /* of RAM; bytes in use */
+	char *key;                      /* hexadecimal */
+	char *why;                      /* it cannot be used: why; NULL: it can */
+	char *kernel, *trust, *created; /* NULL: not known */
+	uint64_t memory, size, age;     /* of RAM; bytes in use; seconds */
 	unsigned vcpus;
 	enum joey_accel accel;
-	pid_t holder;
+	pid_t holder; /* 0: none */
 };
+/* Made unless there is one, however often it has failed lately. */
 int joey_vmm_template_build(const struct joey_vmm_spec *spec, void (*progress)(void *arg, const char *text), void *arg,
 			    char **ret_key, struct joey_err *err);
+/* In the order of their keys, with what cannot be used. */
 int joey_vmm_template_list(struct joey_vmm_template **ret, size_t *ret_n, struct joey_err *err);
 void joey_vmm_templates_free(struct joey_vmm_template *v, size_t n);
-/* key NULL: all that nothing can use any more (other boot, other inputs, dead holder); all: every one. */
-int joey_vmm_template_remove(const char *key, bool all, struct joey_err *err);
+/* Machines that were started from it go on.  key: or its first digits, if no other has the same. */
+int joey_vmm_template_remove(const char *key, char **ret_key, struct joey_err *err);
+/* All that nothing can use any more (other boot, other inputs, dead holder, failures); all: every one.  What is being
+ * made is left alone, unless all.  Goes on after an error, which is told at the end. */
+int joey_vmm_template_prune(bool all, size_t *ret_n, struct joey_err *err);
 
 #endif

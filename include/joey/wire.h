@@ -53,7 +53,6 @@ enum joey_wire_type {
 	JOEY_WIRE_INFO,
 	JOEY_WIRE_WATCH, /* from now on EVENTs of the container */
 	JOEY_WIRE_CONSOLE,
-	JOEY_WIRE_STOP,
 	JOEY_WIRE_REQUEST_END, /* one more than the last */
 
 	JOEY_WIRE_BLOB = 64, /* a part of what the request of this id needs */

@@ -204,10 +204,6 @@ static int take_request(struct daemon *d, struct daemon_conn *c, const struct jo
 		case JOEY_WIRE_WATCH:
 			r = watch(c, f, j);
 			break;
-		case JOEY_WIRE_STOP:
-			d->why = "the sandbox was stopped";
-			reply(c, f->id, "", 0);
-			break;
 		default:
 			r = f->type < JOEY_WIRE_REQUEST_END || f->type == JOEY_WIRE_BLOB ? pass_on(d, c, NULL, f, j)
 											 : -EPROTO;

@@ -146,3 +146,14 @@ void vmm_accel_refute(const char *why)
 	if (dir >= 0 && identity(&id) == 0)
 		remember(dir, id.buf, false, why);
 }
+
+/* A template that did not come up under KVM has changed the verdict: then the machine will not come up cold either. */
+bool vmm_accel_refuted(const struct vmm_inputs *in)
+{
+	autoclose int cache = -EBADF;
+
+	if (in->spec.accel != JOEY_ACCEL_KVM)
+		return false;
+	cache = joey_vmm_cache_open();
+	return joey_vmm_accel(cache, NULL) != JOEY_ACCEL_KVM;
+}

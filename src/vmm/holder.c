@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include "vmm/vmm-internal.h"
 
@@ -67,19 +68,29 @@ static int leave_mounts(void)
 	return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ? -errno : 0;
 }
 
-static int keep_files(const struct vmm_image *image, int *report)
+struct ends { /* the holder's */
+	int report, leash;
+};
+
+static int keep_files(const struct vmm_image *image, struct ends *ends)
 {
 	enum { HIGH = 16 };
-	int ram = fcntl(image->ram_fd, F_DUPFD_CLOEXEC, HIGH), state = fcntl(image->state_fd, F_DUPFD_CLOEXEC, HIGH);
-	int out = fcntl(*report, F_DUPFD_CLOEXEC, HIGH);
+	const int from[] = { image->ram_fd, image->state_fd, ends->report, ends->leash };
+	int high[JOEY_ARRAY_SIZE(from)];
 
-	if (ram < 0 || state < 0 || out < 0 || dup3(ram, VMM_HOLDER_RAM, O_CLOEXEC) < 0 ||
-	    dup3(state, VMM_HOLDER_STATE, O_CLOEXEC) < 0 || dup3(out, VMM_HOLDER_STATE + 1, O_CLOEXEC) < 0)
-		return -errno;
-	*report = VMM_HOLDER_STATE + 1;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(from); i++) {
+		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, HIGH);
+		if (high[i] < 0)
+			return -errno;
+	}
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(from); i++)
+		if (dup3(high[i], VMM_HOLDER_RAM + (int)i, O_CLOEXEC) < 0)
+			return -errno;
+	ends->report = VMM_HOLDER_STATE + 1;
+	ends->leash = VMM_HOLDER_STATE + 2;
 	for (int i = 0; i < 3; i++)
 		joey_close(i);
-	return joey_close_range(VMM_HOLDER_STATE + 2, ~0U);
+	return joey_close_range(VMM_HOLDER_STATE + 3, ~0U);
 }
 
 /* ps(1) shall not show the command line of whatever joey it was cloned from.  proc_pid_stat(5): fields 48 and 49. */
@@ -111,7 +122,18 @@ struct report {
 	pid_t pid;
 };
 
-static void __attribute__((noreturn)) hold(const struct vmm_image *image, int out)
+static bool may_stay(int leash)
+{
+	ssize_t n;
+	char c;
+
+	do
+		n = read(leash, &c, 1);
+	while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
+static void __attribute__((noreturn)) hold(const struct vmm_image *image, struct ends ends)
 {
 	struct report rep = { 0, getpid() };
 	sigset_t all;
@@ -123,24 +145,24 @@ static void __attribute__((noreturn)) hold(const struct vmm_image *image, int ou
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	rename_self();
 	vmm_leave_cgroups();
-	r = keep_files(image, &out);
+	r = keep_files(image, &ends);
 	if (r == 0)
 		r = leave_mounts();
 	rep.errnum = -r;
-	if (write(out, &rep, sizeof(rep)) != (ssize_t)sizeof(rep) || r < 0)
+	if (write(ends.report, &rep, sizeof(rep)) != (ssize_t)sizeof(rep) || r < 0 || !may_stay(ends.leash))
 		_exit(1);
-	joey_close(out);
+	joey_close(ends.report);
+	joey_close(ends.leash);
 	(void)malloc_trim(0);
 	for (;;)
 		(void)pause();
 }
 
-int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *ret_start, struct joey_err *err)
+static int start_holder(const struct vmm_image *image, int leash, struct report *rep, struct joey_err *err)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
 	autoclose int in = -EBADF, out = -EBADF;
-	struct report rep = { 0, 0 };
-	int fds[2], r;
+	int fds[2];
 	pid_t pid;
 	ssize_t n;
 
@@ -157,21 +179,38 @@ int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *re
 
 		pid = joey_sys_clone3(&orphan);
 		if (pid == 0)
-			hold(image, out);
+			hold(image, (struct ends){ out, leash });
 		_exit(pid < 0);
 	}
 	out = joey_close(out);
 	(void)joey_wait_pid(pid, NULL);
 	do
-		n = read(in, &rep, sizeof(rep));
+		n = read(in, rep, sizeof(*rep));
 	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(rep))
+	if (n != (ssize_t)sizeof(*rep))
 		return joey_err_sys(err, n < 0 ? errno : ECHILD, "start the template's holder");
-	if (rep.errnum)
-		return joey_err_sys(err, rep.errnum, "detach the template's holder");
+	return rep->errnum ? joey_err_sys(err, rep->errnum, "detach the template's holder") : 0;
+}
+
+int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *ret_start, int *ret_leash,
+		     struct joey_err *err)
+{
+	autoclose int theirs = -EBADF, ours = -EBADF;
+	struct report rep = { 0, 0 };
+	int fds[2], r;
+
+	/* Not a pipe: nobody shall get a SIGPIPE from it. */
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return joey_err_sys(err, errno, "make a socket pair");
+	theirs = fds[0];
+	ours = fds[1];
+	r = start_holder(image, theirs, &rep, err);
+	if (r < 0)
+		return r;
 	r = joey_proc_stat(rep.pid, ret_start, NULL);
 	if (r < 0)
 		return joey_err_sys(err, r, "find the template's holder");
 	*ret_pid = rep.pid;
+	*ret_leash = joey_take_fd(&ours);
 	return 0;
 }

@@ -217,19 +217,6 @@ int joey_vmm_monitor(struct joey_vmm *vm, struct joey_err *err)
 	return r;
 }
 
-int joey_vmm_set_stopped(struct joey_vmm *vm, bool stopped, struct joey_err *err)
-{
-	enum { LIMIT_MS = 2000 };
-	struct joey_arena arena = JOEY_ARENA_INIT;
-	int r = need_state(vm, err);
-
-	if (r == 0)
-		r = vmm_qmp_call(vm->monitor, vm->qmp, stopped ? "\"execute\":\"stop\"" : "\"execute\":\"cont\"",
-				 -EBADF, joey_now_ms() + LIMIT_MS, &arena, NULL, err);
-	joey_arena_done(&arena);
-	return r;
-}
-
 void joey_vmm_end(struct joey_vmm *vm)
 {
 	if (vm->pidfd >= 0) {

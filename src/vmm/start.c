@@ -53,17 +53,6 @@ static int restore(const struct vmm_image *image, struct vmm_launch *l, struct j
 	return r;
 }
 
-/* A template that did not come up under KVM has changed the verdict: then the machine will not come up cold either. */
-static bool refuted(const struct vmm_inputs *in)
-{
-	autoclose int cache = -EBADF;
-
-	if (in->spec.accel != JOEY_ACCEL_KVM)
-		return false;
-	cache = joey_vmm_cache_open();
-	return joey_vmm_accel(cache, NULL) != JOEY_ACCEL_KVM;
-}
-
 /* -EAGAIN, without a text: KVM turned out not to be usable. */
 static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in, struct joey_vmm *ret,
 		 struct joey_err *err)
@@ -91,7 +80,7 @@ static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in,
 	vmm_image_done(&image);
 	if (r == 0)
 		return 0;
-	if (refuted(in)) {
+	if (vmm_accel_refuted(in)) {
 		joey_warn("sandbox: falling back to emulation: %s", joey_err_text(&why));
 		return -EAGAIN;
 	}

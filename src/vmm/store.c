@@ -5,8 +5,10 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -146,21 +148,34 @@ static int describe(const struct vmm_inputs *in, const struct vmm_image *image, 
 int vmm_store_put(int dir_fd, const struct vmm_inputs *in, const struct vmm_image *image, struct joey_err *err)
 {
 	struct vmm_record rec = { 0 };
+	autoclose int leash = -EBADF;
 	pid_t holder = 0;
 	int r = describe(in, image, &rec);
 
 	if (r < 0)
 		(void)joey_err_sys(err, r, "describe the template");
 	if (r == 0)
-		r = vmm_holder_start(image, &holder, &rec.holder_start, err);
+		r = vmm_holder_start(image, &holder, &rec.holder_start, &leash, err);
 	if (r == 0) {
 		rec.holder = (uint64_t)holder;
 		r = vmm_record_write(dir_fd, in->key, &rec, err);
-		if (r < 0)
-			(void)kill(holder, SIGKILL);
 	}
+	/* What no record names ends with the leash. */
+	if (r == 0 && send(leash, "x", 1, MSG_NOSIGNAL) != 1)
+		r = joey_err_set(err, JOEY_EK_OTHER, ESTALE, "the template's holder is gone");
 	vmm_record_done(&rec);
 	return r;
+}
+
+/* It is gone when this returns, as far as it can be seen to. */
+static void end_holder(int pidfd)
+{
+	enum { LIMIT_MS = 2000 };
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	(void)joey_sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	while (poll(&p, 1, LIMIT_MS) < 0 && errno == EINTR)
+		;
 }
 
 int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err)
@@ -172,7 +187,7 @@ int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err)
 
 	/* Only a process that is proved to be the holder is killed. */
 	if (vmm_record_read(dir_fd, key, &rec, &ignored) == 0 && vmm_record_open(&rec, &image, &pidfd, &ignored) == 0)
-		(void)joey_sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		end_holder(pidfd);
 	vmm_image_done(&image);
 	vmm_record_done(&rec);
 	if (unlinkat(dir_fd, key, 0) < 0 && errno != ENOENT)
@@ -203,4 +218,11 @@ void vmm_store_mark_bad(int dir_fd, const char *key)
 
 	if (fd >= 0)
 		(void)joey_write_all(fd, "x", 1);
+}
+
+void vmm_store_forget_bad(int dir_fd, const char *key)
+{
+	struct name name = name_of(key, ".bad");
+
+	(void)unlinkat(dir_fd, name.text, 0);
 }

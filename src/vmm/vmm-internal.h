@@ -163,8 +163,10 @@ enum { VMM_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 /* ---- holder.c --------------------------------------------------------------------------------------------------- */
 
-/* A process that does nothing but keep the image's two memory files. */
-int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *ret_start, struct joey_err *err);
+/* A process that does nothing but keep the image's two memory files.  It ends when the leash is closed before a byte
+ * was written to it: not before there is a record of it may it be left alone. */
+int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *ret_start, int *ret_leash,
+		     struct joey_err *err);
 /* This process, to the root of every cgroup hierarchy. */
 void vmm_leave_cgroups(void);
 enum { VMM_HOLDER_RAM = 3, VMM_HOLDER_STATE = 4 };
@@ -199,7 +201,12 @@ int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err);
 /* How often templates of this key failed; at VMM_BAD_MAX no more are built. */
 unsigned vmm_store_bad(int dir_fd, const char *key);
 void vmm_store_mark_bad(int dir_fd, const char *key);
+void vmm_store_forget_bad(int dir_fd, const char *key);
 enum { VMM_BAD_MAX = 3 };
+
+/* catalog.c: removes what an upgrade or a rebuilt agent has left behind: tens of MB each.  What somebody works on is
+ * left alone. */
+void vmm_catalog_tidy(int dir_fd);
 
 /* template.c: gets the template of the inputs, building it under the lock when there is none. */
 int vmm_template_get(const struct vmm_inputs *in, void (*progress)(void *arg, const char *text), void *arg,
@@ -209,6 +216,8 @@ int vmm_template_get(const struct vmm_inputs *in, void (*progress)(void *arg, co
 
 /* From now on this boot's verdict is: no KVM. */
 void vmm_accel_refute(const char *why);
+/* Was that done since these inputs were chosen? */
+bool vmm_accel_refuted(const struct vmm_inputs *in);
 int vmm_verdict_parse(const char *text, size_t len, const char *identity, bool *ret_usable, char **ret_why);
 
 #endif

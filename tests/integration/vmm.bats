@@ -175,16 +175,6 @@ holder() { private "$TRY" list | awk '{ print $3; exit }'; }
 	release
 }
 
-@test "it can be stopped and continued" {
-	hold
-	tell stop
-	await '^done'
-	tell cont
-	tell hello
-	await '^ok hello'
-	release
-}
-
 @test "the guest sees what is mounted on the share later" {
 	run -0 --separate-stderr try follow
 	[[ $output == followed* && $output == *mount.9p=ok* ]]

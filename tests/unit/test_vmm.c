@@ -69,10 +69,11 @@ static int group_setup(void **state)
 static int group_teardown(void **state)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
+	size_t n;
 
 	(void)state;
 	if (privileged)
-		(void)joey_vmm_template_remove(NULL, true, &err);
+		(void)joey_vmm_template_prune(true, &n, &err);
 	unlink(kernel);
 	unlink(initramfs);
 	rmdir(dir);
@@ -619,6 +620,19 @@ static void ask(struct joey_vmm *vm, const char *line, char *answer, size_t size
 	answer[len] = '\0';
 }
 
+static void pruned(size_t want, size_t want_left)
+{
+	struct joey_vmm_template *v = NULL;
+	struct joey_err err = JOEY_ERR_INIT;
+	size_t n = 99;
+
+	assert_int_equal(joey_vmm_template_prune(false, &n, &err), 0);
+	assert_int_equal(n, want);
+	assert_int_equal(joey_vmm_template_list(&v, &n, &err), 0);
+	assert_int_equal(n, want_left);
+	joey_vmm_templates_free(v, n);
+}
+
 static void starts(void **state)
 {
 	const struct joey_vmm_spec spec = spec_of("good");
@@ -637,8 +651,6 @@ static void starts(void **state)
 		ask(&vm, "hello\n", answer, sizeof(answer));
 		assert_string_equal(answer, "ok hello\n");
 		assert_int_equal(joey_vmm_monitor(&vm, &err), 0);
-		assert_int_equal(joey_vmm_set_stopped(&vm, true, &err), 0);
-		assert_int_equal(joey_vmm_set_stopped(&vm, false, &err), 0);
 		joey_vmm_end(&vm);
 		assert_int_equal(vm.ctl, -EBADF);
 	}
@@ -653,19 +665,81 @@ static void starts(void **state)
 	assert_int_equal(start_as(&spec, &vm, &err), 0);
 	assert_true(vm.restored);
 	joey_vmm_end(&vm);
-	assert_int_equal(joey_vmm_template_remove("zz", false, &err), -ENOENT);
-	joey_err_clear(&err);
-	assert_int_equal(joey_vmm_template_remove(NULL, false, &err), 0);
-	assert_int_equal(joey_vmm_template_list(&v, &n, &err), 0);
-	assert_int_equal(n, 1);
-	joey_vmm_templates_free(v, n);
+	pruned(0, 1);
 	/* other inputs: pruned */
 	usleep(20000);
 	(void)spec_of("good");
-	assert_int_equal(joey_vmm_template_remove(NULL, false, &err), 0);
 	assert_int_equal(joey_vmm_template_list(&v, &n, &err), 0);
-	assert_int_equal(n, 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(v[0].why, "what it was made of has changed");
+	assert_true(v[0].holder > 1);
 	joey_vmm_templates_free(v, n);
+	pruned(1, 0);
+}
+
+/* Perhaps not reaped by whoever got it. */
+static bool is_gone(pid_t pid)
+{
+	char state = 'Z';
+	uint64_t start;
+
+	return joey_proc_stat(pid, &start, &state) < 0 || state == 'Z';
+}
+
+/* Made by wish, removed by a prefix; what runs goes on. */
+static void removed(void **state)
+{
+	struct joey_vmm_spec spec = spec_of("good");
+	struct joey_vmm_template *v = NULL;
+	struct joey_vmm vm = JOEY_VMM_INIT;
+	struct joey_err err = JOEY_ERR_INIT;
+	char *key = NULL, *same = NULL, answer[64], prefix[9];
+	size_t n = 0;
+	pid_t holder;
+
+	(void)state;
+	NEED_ROOT();
+	/* failures of the past do not keep it from being made */
+	for (int i = 0; i < VMM_BAD_MAX; i++)
+		joey_vmm_template_failed(&spec);
+	assert_int_equal(joey_vmm_template_list(&v, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(v[0].why, "failed 3 times");
+	assert_int_equal(v[0].holder, 0);
+	joey_vmm_templates_free(v, n);
+	assert_int_equal(joey_vmm_template_build(&spec, NULL, NULL, &key, &err), 0);
+	assert_int_equal(joey_vmm_template_build(&spec, NULL, NULL, &same, &err), 0);
+	assert_string_equal(key, same);
+	free(same);
+	spec.memory *= 2;
+	assert_int_equal(joey_vmm_template_build(&spec, NULL, NULL, &same, &err), 0);
+	assert_string_not_equal(key, same);
+	assert_int_equal(joey_vmm_template_list(&v, &n, &err), 0);
+	assert_int_equal(n, 2);
+	assert_true(strcmp(v[0].key, v[1].key) < 0 && !v[0].why && !v[1].why && v[0].age < 60);
+	holder = joey_streq(v[0].key, same) ? v[0].holder : v[1].holder;
+	joey_vmm_templates_free(v, n);
+	assert_int_equal(start_as(&spec, &vm, &err), 0);
+	assert_true(vm.restored);
+
+	assert_int_equal(joey_vmm_template_remove("", &key, &err), -ENOENT);
+	joey_err_clear(&err);
+	assert_int_equal(joey_vmm_template_remove("zz", &key, &err), -ENOENT);
+	joey_err_clear(&err);
+	snprintf(prefix, sizeof(prefix), "%.8s", same);
+	free(key);
+	assert_int_equal(joey_vmm_template_remove(prefix, &key, &err), 0);
+	assert_string_equal(key, same);
+	assert_true(is_gone(holder));
+	ask(&vm, "hello\n", answer, sizeof(answer));
+	assert_string_equal(answer, "ok hello\n");
+	joey_vmm_end(&vm);
+	assert_int_equal(joey_vmm_template_prune(true, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(joey_vmm_template_prune(true, &n, &err), 0);
+	assert_int_equal(n, 0);
+	free(key);
+	free(same);
 }
 
 static void jailed(void **state)
@@ -747,7 +821,8 @@ int main(void)
 		cmocka_unit_test(bad_inputs),   cmocka_unit_test(qmp_lines),    cmocka_unit_test(qmp_bounds),
 		cmocka_unit_test(qmp_deadline), cmocka_unit_test(records),      cmocka_unit_test(false_holders),
 		cmocka_unit_test(verdicts),     cmocka_unit_test(locks),        cmocka_unit_test(builds),
-		cmocka_unit_test(starts),       cmocka_unit_test(jailed),       cmocka_unit_test(goes_wrong),
+		cmocka_unit_test(starts),       cmocka_unit_test(removed),      cmocka_unit_test(jailed),
+		cmocka_unit_test(goes_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -193,7 +193,6 @@ static bool read_line(char *line, size_t size)
 static int verb_hold(const struct joey_vmm_spec *spec)
 {
 	struct joey_vmm vm = JOEY_VMM_INIT;
-	struct joey_err err = JOEY_ERR_INIT;
 	char line[256], answer[65536];
 
 	start_one(spec, &vm);
@@ -212,11 +211,7 @@ static int verb_hold(const struct joey_vmm_spec *spec)
 			continue;
 		if (!read_line(line, sizeof(line)))
 			break;
-		if (strcmp(line, "stop\n") == 0 || strcmp(line, "cont\n") == 0) {
-			bool stop = line[0] == 's';
-
-			printf("%s\n", joey_vmm_set_stopped(&vm, stop, &err) < 0 ? joey_err_text(&err) : "done");
-		} else if (ask(&vm, line, strcmp(line, "report\n") == 0 ? "\n\n" : "\n", answer, sizeof(answer))) {
+		if (ask(&vm, line, strcmp(line, "report\n") == 0 ? "\n\n" : "\n", answer, sizeof(answer))) {
 			printf("%s", answer);
 		} else {
 			printf("no answer\n");
@@ -265,6 +260,7 @@ static int run(const char *verb, const struct joey_vmm_spec *spec)
 {
 	struct joey_err err = JOEY_ERR_INIT;
 	char *text = NULL;
+	size_t n = 0;
 	int r = 0;
 
 	if (strcmp(verb, "accel") == 0) {
@@ -278,7 +274,7 @@ static int run(const char *verb, const struct joey_vmm_spec *spec)
 	} else if (strcmp(verb, "list") == 0) {
 		return verb_list();
 	} else if (strcmp(verb, "prune") == 0 || strcmp(verb, "clear") == 0) {
-		r = joey_vmm_template_remove(NULL, verb[0] == 'c', &err);
+		r = joey_vmm_template_prune(verb[0] == 'c', &n, &err);
 	} else {
 		make_share();
 		return strcmp(verb, "start") == 0    ? verb_start(spec)
