@@ -41,6 +41,10 @@ cleanup() {
 }
 trap cleanup EXIT
 
+# runsc gives the descriptors that it gets to nobody: not the host's /dev/null, please.
+mknod -m 666 "$work/null" c 1 3
+mount --bind "$work/null" /dev/null
+
 mkdir -p "$work"/{true,sleep}/rootfs/{bin,dev,proc,sys}
 cp /bin/busybox "$work/true/rootfs/bin/"
 ln -s busybox "$work/true/rootfs/bin/true"
