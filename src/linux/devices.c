@@ -144,6 +144,36 @@ static int clone_any_node(const struct dev_ctx *c, const struct joey_device *d)
 	return r;
 }
 
+enum { MOUNT_POINT_MODE = S_IFREG | 0600 };
+
+/*
+ * In a user namespace the host's node covers whatever file is there.  Elsewhere the config is as wrong as if nodes
+ * could be made (the root is on a file system that refuses them): but for the node itself, which the file system may
+ * show without letting it be used, and for a mount point that we made the last time.
+ */
+static bool may_cover(const struct dev_ctx *c, const struct node *n)
+{
+	struct stat st;
+
+	if (c->s->in_userns)
+		return true;
+	if (fstatat(n->dir, n->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	return is_device(&st, n->d) || (st.st_mode == MOUNT_POINT_MODE && st.st_size == 0);
+}
+
+static int make_mount_point(const struct dev_ctx *c, const struct node *n)
+{
+	if (mknodat(n->dir, n->name, MOUNT_POINT_MODE, 0) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return joey_err_sys(c->err, errno, "create the mount point of device %s", n->d->path);
+	if (!may_cover(c, n))
+		return joey_err_set(c->err, JOEY_EK_CONFIG, EEXIST, "create device %s: something else is already there",
+				    n->d->path);
+	return 0;
+}
+
 static int bind_node(const struct dev_ctx *c, const struct node *n)
 {
 	const char *path = n->d->path + strspn(n->d->path, "/");
@@ -157,8 +187,9 @@ static int bind_node(const struct dev_ctx *c, const struct node *n)
 				    "bind device %s: the host has no such device there or in its /dev", n->d->path);
 	if (fd < 0)
 		return joey_err_sys(c->err, -fd, "clone the host's device %s", n->d->path);
-	if (mknodat(n->dir, n->name, S_IFREG | 0600, 0) < 0 && errno != EEXIST)
-		return joey_err_sys(c->err, errno, "create the mount point of device %s", n->d->path);
+	r = make_mount_point(c, n);
+	if (r < 0)
+		return r;
 	/* Without MOVE_MOUNT_T_SYMLINKS a link at the name is not followed. */
 	r = mount_attach(fd, n->dir, n->name);
 	return r < 0 ? joey_err_sys(c->err, -r, "bind device %s", n->d->path) : 0;
