@@ -313,6 +313,7 @@ struct joey_config {
 	struct joey_pairs sysctl;     /* keys with '/' separators, ready for openat under /proc/sys */
 	struct joey_seccomp *seccomp; /* NULL when absent or the empty object */
 	uint64_t rootfs_propagation;  /* MS_SHARED... | MS_REC, 0 = not given */
+	uint64_t rootfs_attr;         /* MOUNT_ATTR_* to be set on the root; never in a document (a guest's agent) */
 	struct joey_strlist masked_paths, readonly_paths;
 	char *mount_label;
 	struct joey_opt_u64 personality; /* PER_LINUX or PER_LINUX32 */

@@ -8,6 +8,7 @@
 
 #include "agent/agent-internal.h"
 #include "joey/mount_opts.h"
+#include "joey/syscalls.h"
 
 static int no_memory(struct joey_err *err)
 {
@@ -26,14 +27,40 @@ static int adapt_namespaces(const struct agent_adapt *a, struct joey_config *c, 
 	return c->ns[JOEY_NS_NET].path ? 0 : no_memory(err);
 }
 
+/*
+ * Flags of the source's mount on the host: a clone of it would have them there until they are cleared, and a user
+ * namespace could not clear them.
+ */
+static int adapt_attrs(const struct joey_config *c, const struct joey_mount *m, uint64_t attrs, struct joey_err *err)
+{
+	struct joey_mount_opts *o = m->opts;
+	uint64_t cleared = o->attr_clear | o->rattr_clear, set = attrs & ~(uint64_t)MOUNT_ATTR__ATIME;
+
+	if (c->ns[JOEY_NS_USER].present && (set & cleared))
+		return joey_err_sys(err, EPERM,
+				    "error mounting \"%s\" to rootfs at \"%s\": set mount attributes: flags of the "
+				    "source's mount are locked",
+				    m->source, m->destination);
+	o->attr_set |= set & ~cleared;
+	/* A time option that the config has is instead of the host's. */
+	if ((attrs & MOUNT_ATTR__ATIME) && !(cleared & MOUNT_ATTR__ATIME)) {
+		o->attr_set |= attrs & MOUNT_ATTR__ATIME;
+		o->attr_clear |= MOUNT_ATTR__ATIME;
+	}
+	return 0;
+}
+
 /* The host has mapped ids where the mount asks for it; 9p cannot. */
 static int adapt_bind(const struct agent_adapt *a, struct joey_config *c, size_t i, struct joey_err *err)
 {
 	struct joey_mount *m = &c->mounts[i];
 
+	if (i + 1 < a->n_attrs && adapt_attrs(c, m, a->attrs[i + 1], err) < 0)
+		return -EPERM;
 	m->source = joey_arena_printf(&c->arena, "%s/%u/m%zu", a->share, (unsigned)a->handle, i);
 	m->uid_mappings.n = m->gid_mappings.n = 0;
-	m->opts->idmap = m->opts->ridmap = m->opts->src_nofollow = m->opts->copy_symlink = false;
+	/* A link that is not to be followed is one on the share, too. */
+	m->opts->idmap = m->opts->ridmap = false;
 	m->opts->idmap_text = NULL;
 	return m->source ? 0 : no_memory(err);
 }
@@ -110,6 +137,7 @@ int agent_adapt(void *arg, struct joey_config *c, struct joey_err *err)
 	if (r < 0)
 		return r;
 	drop_what_is_the_hosts(c);
+	c->rootfs_attr = a->n_attrs > 0 ? a->attrs[0] : 0;
 	agent_adapt_process(arg, c->process);
 	drop_choice(&c->annotations);
 	c->rootfs = joey_arena_printf(&c->arena, "%s/%u/rootfs", a->share, (unsigned)a->handle);

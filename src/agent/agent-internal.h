@@ -95,6 +95,8 @@ struct agent_job {
 	bool run, terminal, no_pivot, no_new_keyring, all, ignore_paused;
 	uint16_t rows, cols;
 	int signal;
+	uint64_t *attrs; /* in arena; struct agent_adapt */
+	size_t n_attrs;
 	const struct joey_json *json;
 	char *blob; /* heap */
 	size_t n_blob;
@@ -151,6 +153,9 @@ struct agent_adapt {
 	const char *netns;
 	uint32_t handle;
 	uint16_t rows, cols; /* of the terminal, or 0 */
+	/* MOUNT_ATTR_* that the mounts of the rootfs and, from 1 on, of the config's bind sources have on the host */
+	const uint64_t *attrs;
+	size_t n_attrs;
 };
 int agent_adapt(void *arg, struct joey_config *config, struct joey_err *err);
 void agent_adapt_process(void *arg, struct joey_process *process);

@@ -63,7 +63,9 @@ static int do_create(struct carry *c, struct joey_err *err)
 				     .netns = c->a->netns,
 				     .handle = c->j->c,
 				     .rows = c->j->rows,
-				     .cols = c->j->cols };
+				     .cols = c->j->cols,
+				     .attrs = c->j->attrs,
+				     .n_attrs = c->j->n_attrs };
 	const struct joey_create_opts o = {
 		.id = c->id,
 		.bundle = c->bundle,

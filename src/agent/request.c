@@ -8,6 +8,11 @@
 
 #include "agent/agent-internal.h"
 #include "joey/json.h"
+#include "joey/syscalls.h"
+
+#define AGENT_ATTRS                                                                                \
+	((uint64_t)(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | \
+		    MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW))
 
 enum {
 	F_C = 1,
@@ -173,6 +178,29 @@ static int numbers(const struct rule *rule, struct agent_job *j, struct joey_err
 	return 0;
 }
 
+/* "attrs": a number for each mount; what follows the last one that is not 0 is left out. */
+static int attrs(struct agent_job *j, struct joey_err *err)
+{
+	const struct joey_json *v = joey_json_get(j->json, "attrs");
+
+	if (!v)
+		return 0;
+	if (v->type != JOEY_JSON_ARRAY)
+		return bad(err, "attrs");
+	j->attrs = joey_arena_alloc(&j->arena, (v->u.array.n + 1) * sizeof(*j->attrs));
+	if (!j->attrs)
+		return joey_err_sys(err, ENOMEM, "take a request");
+	for (size_t i = 0; i < v->u.array.n; i++) {
+		const struct joey_json *e = v->u.array.v[i];
+
+		if (e->type != JOEY_JSON_NUMBER || joey_parse_u64(e->u.text, &j->attrs[i]) < 0 ||
+		    j->attrs[i] & ~AGENT_ATTRS)
+			return bad(err, "attrs");
+	}
+	j->n_attrs = v->u.array.n;
+	return 0;
+}
+
 static int fields(const struct rule *rule, struct agent_job *j, struct joey_err *err)
 {
 	const struct {
@@ -187,6 +215,8 @@ static int fields(const struct rule *rule, struct agent_job *j, struct joey_err 
 
 	for (size_t i = 0; r == 0 && i < JOEY_ARRAY_SIZE(flags); i++)
 		r = flag(j->json, flags[i].key, flags[i].ret, err);
+	if (r == 0)
+		r = attrs(j, err);
 	if (r < 0)
 		return r;
 	j->name = joey_json_get_string(j->json, "id");

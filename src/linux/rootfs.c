@@ -131,6 +131,12 @@ int step_prepare_rootfs(struct joey_setup *s, struct joey_err *err)
 		if (r < 0)
 			return joey_err_sys(err, -r, "make the rootfs private");
 	}
+	if (s->config->rootfs_attr) {
+		r = mount_attr(root, false, s->config->rootfs_attr,
+			       s->config->rootfs_attr & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0, 0);
+		if (r < 0)
+			return joey_err_sys(err, -r, "set mount attributes of the rootfs");
+	}
 	r = mount_attach(root, s->rootfs_fd, "");
 	if (r < 0)
 		return joey_err_sys(err, -r, "mount the rootfs at %s", s->rootfs);

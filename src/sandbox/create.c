@@ -190,6 +190,7 @@ static int ask_guest(struct create *k, struct joey_err *err)
 	joey_json_out_u64(o, "cols", p->console_width);
 	joey_json_out_bool(o, "noPivot", k->args->no_pivot);
 	joey_json_out_bool(o, "noNewKeyring", k->args->no_new_keyring);
+	share_write_attrs(&k->sources, o);
 	joey_json_out_end(o);
 	r = joey_json_out_finish(o, &json, &len);
 	if (r < 0)

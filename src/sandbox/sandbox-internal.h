@@ -108,8 +108,11 @@ int share_init(int *ret_share_fd, struct joey_err *err);
 int share_close_root(struct joey_err *err);
 
 struct vm_source {
-	char name[16]; /* "rootfs", "m3" */
-	int fd;        /* detached mount */
+	char name[16];   /* "rootfs", "m3" */
+	unsigned number; /* 0: the rootfs, 4: of config.mounts[3] */
+	int fd;          /* detached mount */
+	uint64_t attrs;  /* MOUNT_ATTR_* that the source's mount has on the host */
+	char *link;      /* heap: it is a symbolic link, with this text, and shown as one */
 };
 struct vm_sources {
 	struct vm_source *v;
@@ -117,6 +120,8 @@ struct vm_sources {
 };
 /* Opens the rootfs and the sources of bind mounts on the host. */
 int share_open(const struct joey_create *args, struct vm_sources *ret, struct joey_err *err);
+/* The "attrs" of CREATE. */
+void share_write_attrs(const struct vm_sources *s, struct joey_json_out *o);
 /* Puts them at /share/<handle>/<name> of the sandbox process's mount namespace. */
 int share_attach(pid_t daemon, uint32_t handle, struct vm_sources *s, struct joey_err *err);
 /* The root becomes read-only on the host, too. */

@@ -15,12 +15,16 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
+#include "joey/json.h"
+#include "joey/mount_opts.h"
 #include "joey/setup.h"
 #include "joey/syscalls.h"
 #include "sandbox/sandbox-internal.h"
@@ -113,20 +117,50 @@ int share_close_root(struct joey_err *err)
 
 /* ---- sources ---------------------------------------------------------------------------------------------------- */
 
-/* What the guest must not be able to undo; devices are never of use through 9p. */
-static int harden(int fd, uint64_t attr_set, bool recursive, struct joey_err *err)
+/* What the mount has now, as MOUNT_ATTR_*: the guest's mount of it is to have the same. */
+static uint64_t attrs_of(int fd)
 {
-	struct mount_attr a = { .attr_set = MOUNT_ATTR_NODEV };
+	static const struct {
+		unsigned long st;
+		uint64_t attr;
+	} rows[] = {
+		{ ST_RDONLY, MOUNT_ATTR_RDONLY },   { ST_NOSUID, MOUNT_ATTR_NOSUID },
+		{ ST_NODEV, MOUNT_ATTR_NODEV },     { ST_NOEXEC, MOUNT_ATTR_NOEXEC },
+		{ ST_NOATIME, MOUNT_ATTR_NOATIME }, { ST_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+		{ 0x2000, MOUNT_ATTR_NOSYMFOLLOW }, /* ST_NOSYMFOLLOW, of Linux 5.10 */
+	};
+	struct statvfs st;
+	uint64_t attrs = 0;
+
+	if (fstatvfs(fd, &st) < 0)
+		return 0;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(rows); i++)
+		if (st.f_flag & rows[i].st)
+			attrs |= rows[i].attr;
+	return attrs;
+}
+
+/* What the guest must not be able to undo; devices are never of use through 9p. */
+static int harden(int fd, const struct joey_mount_opts *o, struct joey_err *err)
+{
+	struct mount_attr a = { .attr_set = MOUNT_ATTR_NODEV }, top = { .attr_set = 0 };
 	int r = joey_sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &a);
 
-	if (r == 0 && (attr_set & MOUNT_ATTR_RDONLY)) {
+	if (r == 0 && o && (o->rattr_set & MOUNT_ATTR_RDONLY)) {
 		a.attr_set = MOUNT_ATTR_RDONLY;
-		r = joey_sys_mount_setattr(fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a);
+		r = joey_sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &a);
 	}
+	if (r < 0 || !o)
+		return r < 0 ? joey_err_sys(err, r, "restrict a mount source") : 0;
+	top.attr_set = o->attr_set & MOUNT_ATTR_RDONLY;
+	/* as for a normal container: rw is for the new mount, whatever the source's is */
+	top.attr_clr = o->attr_clear & MOUNT_ATTR_RDONLY & ~top.attr_set;
+	if (top.attr_set || top.attr_clr)
+		r = joey_sys_mount_setattr(fd, "", AT_EMPTY_PATH, &top);
 	return r < 0 ? joey_err_sys(err, r, "restrict a mount source") : 0;
 }
 
-static int open_rootfs(const struct joey_create *args, int *ret, struct joey_err *err)
+static int open_rootfs(const struct joey_create *args, struct vm_source *ret, struct joey_err *err)
 {
 	struct stat st;
 	int fd = joey_sys_open_tree(AT_FDCWD, args->rootfs,
@@ -134,23 +168,52 @@ static int open_rootfs(const struct joey_create *args, int *ret, struct joey_err
 
 	if (fd < 0)
 		return joey_err_sys(err, fd, "open rootfs %s", args->rootfs);
-	*ret = fd;
+	ret->fd = fd;
+	ret->attrs = attrs_of(fd);
 	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
 		return joey_err_sys(err, ENOTDIR, "open rootfs %s", args->rootfs);
 	/* A read-only root is sealed when the guest has made the mount points: share_seal(). */
-	return harden(fd, 0, false, err);
+	return harden(fd, NULL, err);
 }
 
-static bool is_bind(const struct joey_mount *m)
+/* A link that is not to be followed cannot be mounted on anything that the 9p server would show as a link. */
+static int read_link(struct vm_source *v, struct joey_err *err)
 {
-	return m->opts->bind;
+	char text[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(v->fd, &st) < 0)
+		return joey_err_sys(err, errno, "stat the source");
+	if (!S_ISLNK(st.st_mode))
+		return 0;
+	n = readlinkat(v->fd, "", text, sizeof(text));
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return joey_err_sys(err, n < 0 ? errno : ENAMETOOLONG, "read the symbolic link");
+	v->link = strndup(text, (size_t)n);
+	return v->link ? 0 : joey_err_sys(err, ENOMEM, "read the symbolic link");
+}
+
+static int open_source(const struct joey_mount *m, int host_root, int bundle, struct vm_source *v, struct joey_err *err)
+{
+	int r = joey_mount_source_open(m, host_root, bundle, -EBADF, &v->fd, err);
+
+	if (r == 0) {
+		v->attrs = attrs_of(v->fd);
+		r = read_link(v, err);
+	}
+	if (r < 0)
+		return joey_err_wrap(err,
+				     "error during container init: mount: error mounting \"%s\" to rootfs at \"%s\"",
+				     m->source ? m->source : "", m->destination);
+	return harden(v->fd, m->opts, err);
 }
 
 static int open_sources(const struct joey_create *args, int host_root, int bundle, struct vm_sources *s,
 			struct joey_err *err)
 {
 	const struct joey_config *c = args->config;
-	int r = open_rootfs(args, &s->v[0].fd, err);
+	int r = open_rootfs(args, &s->v[0], err);
 
 	snprintf(s->v[0].name, sizeof(s->v[0].name), "rootfs");
 	s->n = 1;
@@ -158,16 +221,13 @@ static int open_sources(const struct joey_create *args, int host_root, int bundl
 		const struct joey_mount *m = &c->mounts[i];
 		struct vm_source *v = &s->v[s->n];
 
-		if (!is_bind(m))
+		if (!m->opts->bind)
 			continue;
 		v->fd = -EBADF;
+		v->number = (unsigned)i + 1;
 		snprintf(v->name, sizeof(v->name), "m%u", (unsigned)i);
 		s->n++;
-		r = joey_mount_source_open(m, host_root, bundle, -EBADF, &v->fd, err);
-		if (r < 0)
-			return joey_err_wrap(err, "error mounting \"%s\" to rootfs at \"%s\"",
-					     m->source ? m->source : "", m->destination);
-		r = harden(v->fd, m->opts->attr_set | m->opts->rattr_set, m->opts->rattr_set & MOUNT_ATTR_RDONLY, err);
+		r = open_source(m, host_root, bundle, v, err);
 	}
 	return r;
 }
@@ -190,10 +250,32 @@ int share_open(const struct joey_create *args, struct vm_sources *ret, struct jo
 
 void share_done(struct vm_sources *s)
 {
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		joey_close(s->v[i].fd);
+		free(s->v[i].link);
+	}
 	free(s->v);
 	*s = (struct vm_sources){ NULL, 0 };
+}
+
+/* Most have none. */
+void share_write_attrs(const struct vm_sources *s, struct joey_json_out *o)
+{
+	unsigned number = 0;
+	size_t n = s->n;
+
+	while (n > 0 && s->v[n - 1].attrs == 0)
+		n--;
+	if (n == 0)
+		return;
+	joey_json_out_array(o, "attrs");
+	for (size_t i = 0; i < n; i++) {
+		for (; number < s->v[i].number; number++)
+			joey_json_out_u64(o, NULL, 0);
+		joey_json_out_u64(o, NULL, s->v[i].attrs);
+		number++;
+	}
+	joey_json_out_end(o);
 }
 
 /* ---- joey's side, in a child that has joined the mount namespace ------------------------------------------------ */
@@ -203,6 +285,8 @@ static int attach_one(int rw, int share, const struct vm_source *s)
 	struct stat st;
 	int fd;
 
+	if (s->link)
+		return symlinkat(s->link, rw, s->name) < 0 ? -errno : 0;
 	if (fstat(s->fd, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode)) {

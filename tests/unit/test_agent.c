@@ -10,6 +10,7 @@
 
 #include "agent/agent-internal.h"
 #include "joey/mount_opts.h"
+#include "joey/syscalls.h"
 
 static char root[] = "/tmp/joey-agent-unit-XXXXXX";
 static struct agent a;
@@ -68,6 +69,11 @@ static void requests_and_their_fields(void **state)
 		{ JOEY_WIRE_KILL, "{\"c\":1}", "guest: kill: bad or missing \"signal\"" },
 		{ JOEY_WIRE_KILL, "{\"c\":1,\"signal\":1,\"all\":1}", "guest: kill: bad or missing \"all\"" },
 		{ JOEY_WIRE_CREATE, "{\"c\":1,\"id\":\"a\"}", "guest: create: nothing came before it" },
+		{ JOEY_WIRE_START, "{\"c\":1,\"attrs\":[1,0,14]}", NULL },
+		{ JOEY_WIRE_START, "{\"c\":1,\"attrs\":1}", "guest: start: bad or missing \"attrs\"" },
+		{ JOEY_WIRE_START, "{\"c\":1,\"attrs\":[0,\"1\"]}", "guest: start: bad or missing \"attrs\"" },
+		{ JOEY_WIRE_START, "{\"c\":1,\"attrs\":[-1]}", "guest: start: bad or missing \"attrs\"" },
+		{ JOEY_WIRE_START, "{\"c\":1,\"attrs\":[1048576]}", "guest: start: bad or missing \"attrs\"" },
 		{ JOEY_WIRE_EXEC, "{\"c\":1,\"p\":2,\"rows\":65536}", "guest: exec: bad or missing \"rows\"" },
 		{ JOEY_WIRE_NET, "{}", NULL },
 		{ JOEY_WIRE_MOUNT, "{}", "guest: request: not for the guest" },
@@ -344,6 +350,44 @@ static void user_namespaces(void **state)
 	joey_config_free(c);
 }
 
+/* Flags of the sources' mounts on the host: kept until the config clears them, locked in a user namespace. */
+static void attributes_of_sources(void **state)
+{
+	static const uint64_t attrs[] = { MOUNT_ATTR_NOSUID, 0, MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME,
+					  MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOATIME };
+	static const char mounts[] =
+		HEAD RUN ",\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
+			 "{\"destination\":\"/a\",\"source\":\"/etc\",\"options\":[\"bind\"]},"
+			 "{\"destination\":\"/b\",\"source\":\"/etc\",\"options\":[\"bind\",\"exec\"]},"
+			 "{\"destination\":\"/c\",\"source\":\"/etc\",\"options\":[\"bind\",\"strictatime\"]}],"
+			 "\"linux\":{\"namespaces\":[{\"type\":\"mount\"}%s]}}";
+	struct agent_adapt ad = {
+		.share = "/share", .cgroup = "/joey", .netns = "/run/net", .attrs = attrs, .n_attrs = 5
+	};
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	char text[2048];
+	struct joey_config *c;
+
+	(void)state;
+	snprintf(text, sizeof(text), mounts, "");
+	c = config(text);
+	assert_int_equal(agent_adapt(&ad, c, &err), 0);
+	assert_int_equal(c->rootfs_attr, MOUNT_ATTR_NOSUID);
+	assert_int_equal(c->mounts[1].opts->attr_set, MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME);
+	assert_int_equal(c->mounts[1].opts->attr_clear, MOUNT_ATTR__ATIME);
+	assert_int_equal(c->mounts[2].opts->attr_set, MOUNT_ATTR_RDONLY);
+	assert_int_equal(c->mounts[2].opts->attr_clear, MOUNT_ATTR_NOEXEC);
+	assert_int_equal(c->mounts[3].opts->attr_set, MOUNT_ATTR_STRICTATIME);
+	joey_config_free(c);
+	snprintf(text, sizeof(text), mounts,
+		 ",{\"type\":\"user\"}],\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,"
+		 "\"size\":10}],\"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}");
+	c = config(text);
+	assert_int_equal(agent_adapt(&ad, c, &err), -EPERM);
+	assert_non_null(strstr(joey_err_text(&err), "\"/b\": set mount attributes"));
+	joey_config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +400,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ctl_before_the_greeting, set_up, tear_down),
 		cmocka_unit_test(what_becomes_of_a_config),
 		cmocka_unit_test(user_namespaces),
+		cmocka_unit_test(attributes_of_sources),
 	};
 	int r;
 
