@@ -99,6 +99,33 @@ struct joey_restore {
 	const char *lsm_profile, *lsm_mount_context; /* NULL: as in the images */
 };
 
+/* A saved machine that others are started from.  Texts are heap. */
+struct joey_template {
+	char *key;                      /* hexadecimal */
+	char *why;                      /* it cannot be used: why; NULL: it can */
+	char *kernel, *trust, *created; /* NULL: not known */
+	const char *accelerator;        /* static */
+	uint64_t memory, size, age;     /* of the machine; bytes that it takes; seconds */
+	uint32_t vcpus;
+	pid_t holder; /* 0: none */
+};
+struct joey_templates {
+	struct joey_template *v;
+	size_t n;
+};
+
+struct joey_template_ops {
+	/* The one that a container with this choice, without limits of its own, starts from.  What takes long is said
+	 * by joey_log().  Bounded in time. */
+	int (*build)(const struct joey_vm_choice *vm, char **ret_key, struct joey_err *err);
+	int (*list)(struct joey_templates *ret, struct joey_err *err);
+	/* key: or its first digits.  Machines that run are not touched. */
+	int (*remove)(const char *key, struct joey_err *err);
+	/* What nothing can use any more; all: every one. */
+	int (*prune)(bool all, size_t *ret_n, struct joey_err *err);
+};
+void joey_templates_done(struct joey_templates *t);
+
 enum { JOEY_SIGNAL_ALL = 1 }; /* every process of the container, not just init */
 
 struct joey_backend {
@@ -109,6 +136,8 @@ struct joey_backend {
 
 	/* Does it have the hardware that it is meant for?  NULL: it needs none. */
 	bool (*is_accelerated)(void);
+
+	const struct joey_template_ops *templates; /* NULL: it has none */
 
 	/* State on entry: c locked, state dir made, c->state filled but for pid and cgroup.  On success the container
 	 * is "created" (or running, args->run).  On failure nothing is left: no process, mount, cgroup. Blocks for

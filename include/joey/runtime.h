@@ -120,6 +120,19 @@ int joey_rt_check(struct joey_findings *ret, bool *ret_usable, struct joey_err *
 /* {"usable":..., "findings":[...]}, indent 2, heap. */
 int joey_rt_check_json(const struct joey_findings *f, bool usable, char **ret, struct joey_err *err);
 
+/* ---- template.c: saved machines that sandboxed containers start from ------------------------------------------- */
+
+struct joey_template_opts {
+	const char *profile; /* of joey.conf(5); NULL: the default one, if there is one */
+	uint64_t memory;     /* bytes; 0: the profile's or the default */
+};
+/* The one that a container of this profile starts from; made unless there is one. Heap. */
+int joey_rt_template_build(const struct joey_runtime *rt, const struct joey_template_opts *o, char **ret_key,
+			   struct joey_err *err);
+int joey_rt_template_list(struct joey_templates *ret, struct joey_err *err);
+int joey_rt_template_remove(const char *key, struct joey_err *err);
+int joey_rt_template_prune(bool all, size_t *ret_n, struct joey_err *err);
+
 struct joey_list_entry {
 	char *id, *bundle, *created, *owner;
 	pid_t pid;

@@ -63,6 +63,8 @@ struct globals {
 
 struct command {
 	const char *name, *operands, *summary;
+	/* NULL-terminated: its first operand is one of these, called "NAME SUB"; it has no options and no run itself */
+	const struct command *const *subs;
 	const struct opt *opts;
 	size_t min_args, max_args;
 	bool stop_at_operand;
@@ -79,9 +81,13 @@ extern const struct command *const commands[]; /* NULL-terminated */
 extern const struct command cmd_check, cmd_completion, cmd_create, cmd_delete, cmd_features, cmd_kill, cmd_list,
 	cmd_run, cmd_spec, cmd_start, cmd_state;
 extern const struct command cmd_checkpoint, cmd_events, cmd_exec, cmd_pause, cmd_ps, cmd_restore, cmd_resume,
-	cmd_update;
+	cmd_template, cmd_update;
 
 const struct command *command_find(const char *name);
+/* Of a command that has some; NULL: no such one. */
+const struct command *command_find_sub(const struct command *c, const char *name);
+/* A subcommand's own word. */
+const char *command_sub_name(const struct command *sub);
 
 /* ---- globals.c --------------------------------------------------------------------------------------------- */
 

@@ -33,11 +33,27 @@ static bool wants_container(const struct command *c)
 	return true;
 }
 
-static void add_option_words(struct joey_str *s, const struct opt *o)
+/* A command's own options, and those of its subcommands. */
+typedef void (*option_fn)(struct joey_str *s, const char *condition, const struct opt *o);
+
+static void each_option(struct joey_str *s, const struct command *c, const char *condition, option_fn fn)
 {
-	for (; o->name; o++)
-		joey_str_printf(s, "--%s ", o->name);
-	joey_str_add(s, "--help");
+	for (const struct opt *o = c->opts; o->name; o++)
+		fn(s, condition, o);
+	for (size_t i = 0; c->subs && c->subs[i]; i++)
+		each_option(s, c->subs[i], condition, fn);
+}
+
+static void add_subs(struct joey_str *s, const struct command *c)
+{
+	for (size_t i = 0; c->subs && c->subs[i]; i++)
+		joey_str_printf(s, "%s ", command_sub_name(c->subs[i]));
+}
+
+static void option_word(struct joey_str *s, const char *condition, const struct opt *o)
+{
+	(void)condition;
+	joey_str_printf(s, "--%s ", o->name);
 }
 
 /* ---- bash -------------------------------------------------------------------------------------------------- */
@@ -64,14 +80,17 @@ static void bash(struct joey_str *s)
 	joey_str_add(
 		s,
 		"\t\t-*) ;;\n\t\t*) cmd=${COMP_WORDS[i]} && break ;;\n\t\tesac\n\tdone\n\tcase $cmd in\n\t'') words='");
-	add_option_words(s, global_opts);
+	for (const struct opt *o = global_opts; o->name; o++)
+		option_word(s, NULL, o);
+	joey_str_add(s, "--help");
 	for (size_t i = 0; commands[i]; i++)
 		joey_str_printf(s, " %s", commands[i]->name);
 	joey_str_add(s, "' ;;\n");
 	for (size_t i = 0; commands[i]; i++) {
 		joey_str_printf(s, "\t%s) words='", commands[i]->name);
-		add_option_words(s, commands[i]->opts);
-		joey_str_printf(s, "'%s ;;\n", wants_container(commands[i]) ? " ids=1" : "");
+		add_subs(s, commands[i]);
+		each_option(s, commands[i], NULL, option_word);
+		joey_str_printf(s, "--help'%s ;;\n", wants_container(commands[i]) ? " ids=1" : "");
 	}
 	joey_str_add(s, "\tesac\n\t[[ -z $ids || $cur == -* ]] || words=$(joey list -q 2>/dev/null)\n"
 			"\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n}\ncomplete -o default -F "
@@ -80,8 +99,9 @@ static void bash(struct joey_str *s)
 
 /* ---- zsh --------------------------------------------------------------------------------------------------- */
 
-static void zsh_option(struct joey_str *s, const struct opt *o)
+static void zsh_option(struct joey_str *s, const char *condition, const struct opt *o)
 {
+	(void)condition;
 	joey_str_printf(s, " \\\n\t\t'--%s[", o->name);
 	add_quoted(s, o->help, "[]:");
 	joey_str_add(s, "]");
@@ -105,14 +125,18 @@ static void zsh(struct joey_str *s)
 	}
 	joey_str_add(s, "\t)\n\tlocal line state\n\t_arguments -C");
 	for (const struct opt *o = global_opts; o->name; o++)
-		zsh_option(s, o);
+		zsh_option(s, NULL, o);
 	joey_str_add(s,
 		     " \\\n\t\t'1: :->command' '*:: :->rest'\n\tcase $state in\n\tcommand) _describe command cmds ;;\n"
 		     "\trest)\n\t\tcase $line[1] in\n");
 	for (size_t i = 0; commands[i]; i++) {
 		joey_str_printf(s, "\t\t%s) _arguments", commands[i]->name);
-		for (const struct opt *o = commands[i]->opts; o->name; o++)
-			zsh_option(s, o);
+		each_option(s, commands[i], NULL, zsh_option);
+		if (commands[i]->subs) {
+			joey_str_add(s, " '1:command:(");
+			add_subs(s, commands[i]);
+			joey_str_add(s, ")'");
+		}
 		joey_str_printf(s, " '%s' ;;\n",
 				wants_container(commands[i]) ? "1:container:_joey_containers" : "*: :_files");
 	}
@@ -154,8 +178,12 @@ static void fish(struct joey_str *s)
 		joey_str_printf(s, "complete -c joey -n '%s' -a %s -d \"%s\"\n", all, commands[i]->name,
 				commands[i]->summary);
 		snprintf(condition, sizeof(condition), "__fish_seen_subcommand_from %s", commands[i]->name);
-		for (const struct opt *o = commands[i]->opts; o->name; o++)
-			fish_option(s, condition, o);
+		each_option(s, commands[i], condition, fish_option);
+		if (commands[i]->subs) {
+			joey_str_printf(s, "complete -c joey -n '%s' -a '", condition);
+			add_subs(s, commands[i]);
+			joey_str_add(s, "'\n");
+		}
 		if (wants_container(commands[i]))
 			joey_str_printf(s, "complete -c joey -n '%s' -a '(joey list -q 2>/dev/null)'\n", condition);
 	}

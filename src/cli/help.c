@@ -44,14 +44,12 @@ static void add_option(struct joey_str *s, const struct opt *o)
 	add_row(s, s->len - start, o->help);
 }
 
-static void add_options(struct joey_str *s, const struct opt *o)
-{
-	static const struct opt help = { "help", 'h', OPT_SWITCH, 0, NULL, "show this help" };
+static const struct opt help_option = { "help", 'h', OPT_SWITCH, 0, NULL, "show this help" };
 
-	joey_str_add(s, "\nOPTIONS:\n");
+static void add_rows(struct joey_str *s, const struct opt *o)
+{
 	for (; o->name; o++)
 		add_option(s, o);
-	add_option(s, &help);
 }
 
 int help_program(struct joey_err *err)
@@ -63,7 +61,9 @@ int help_program(struct joey_err *err)
 	for (size_t i = 0; commands[i]; i++)
 		add_command(&s, commands[i]->name, commands[i]->summary);
 	add_command(&s, "help", "show this help, or that of a command");
-	add_options(&s, global_opts);
+	joey_str_add(&s, "\nOPTIONS:\n");
+	add_rows(&s, global_opts);
+	add_option(&s, &help_option);
 	return print_str(&s, err);
 }
 
@@ -73,7 +73,15 @@ int help_command(const struct command *c, struct joey_err *err)
 
 	joey_str_printf(&s, "NAME:\n   joey %s - %s\n\nUSAGE:\n   joey %s [command options]%s%s\n", c->name, c->summary,
 			c->name, *c->operands ? " " : "", c->operands);
-	add_options(&s, c->opts);
+	if (c->subs)
+		joey_str_add(&s, "\nCOMMANDS:\n");
+	for (size_t i = 0; c->subs && c->subs[i]; i++)
+		add_command(&s, command_sub_name(c->subs[i]), c->subs[i]->summary);
+	joey_str_add(&s, "\nOPTIONS:\n");
+	for (size_t i = 0; c->subs && c->subs[i]; i++)
+		add_rows(&s, c->subs[i]->opts);
+	add_rows(&s, c->opts);
+	add_option(&s, &help_option);
 	return print_str(&s, err);
 }
 

@@ -7,6 +7,7 @@
  *   warning   to --log when the command has succeeded (of a failed one, Podman reads the whole file as one object), and
  *             to stderr only when that is a terminal (go-runc parses stderr together with stdout), or for `list`; with
  *             --debug to the log at once.
+ *   info      what takes long: to stderr when that is a terminal; with --debug to the log.
  *   debug     with --debug, to the log.
  *
  * --log is a file, or the socket of journald or syslog (log_socket.c).  It is opened when the first line comes: most
@@ -226,6 +227,8 @@ static void sink(void *arg, enum joey_log_level level, const char *text)
 		hold(text);
 	if (level == JOEY_LOG_WARNING && (!sinks.debug || sinks.file) && (sinks.show_warnings || stderr_is_terminal()))
 		plain_to_stderr("joey: warning: ", text);
+	if (level == JOEY_LOG_INFO && (!sinks.debug || sinks.file) && stderr_is_terminal())
+		plain_to_stderr("joey: ", text);
 }
 
 void log_sinks_init(const char *to, bool json, bool debug)
@@ -244,7 +247,7 @@ void log_sinks_init(const char *to, bool json, bool debug)
 	}
 	sinks.json = json;
 	sinks.debug = debug;
-	joey_log_set_sink(sink, NULL, debug ? JOEY_LOG_DEBUG : JOEY_LOG_WARNING);
+	joey_log_set_sink(sink, NULL, debug ? JOEY_LOG_DEBUG : JOEY_LOG_INFO);
 }
 
 void log_sinks_show_warnings(void)

@@ -43,6 +43,8 @@ static void incorrect_usage(const struct joey_err *err)
 		(void)print_out(s.buf, NULL);
 }
 
+static int run_sub(const struct command *c, struct globals *g, char **argv, size_t argc, struct joey_err *err);
+
 static int run_command(const struct command *c, struct globals *g, char **argv, size_t argc, struct joey_err *err)
 {
 	autofree void *opts = calloc(1, c->opts_size ? c->opts_size : 1);
@@ -69,11 +71,23 @@ static int run_command(const struct command *c, struct globals *g, char **argv, 
 	if (n > 0 && joey_startswith(c->operands, "CONTAINER"))
 		log_sinks_container(argv[0]);
 	r = check_args(c, n, err);
+	if (r == 0 && c->subs)
+		return run_sub(c, g, argv, n, err);
 	if (r == 0)
 		r = fill_standard_fds(err);
 	if (r == 0 && c->needs_runtime)
 		r = globals_finish(g, err);
 	return r < 0 ? r : c->run(g, opts, argv, n, err);
+}
+
+static int run_sub(const struct command *c, struct globals *g, char **argv, size_t argc, struct joey_err *err)
+{
+	const struct command *sub = command_find_sub(c, argv[0]);
+
+	if (!sub)
+		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "joey: unknown command \"%s %s\"; see joey %s --help",
+				    c->name, argv[0], c->name);
+	return run_command(sub, g, argv + 1, argc - 1, err);
 }
 
 static int run_help(char **argv, size_t argc, struct joey_err *err)
@@ -82,6 +96,8 @@ static int run_help(char **argv, size_t argc, struct joey_err *err)
 
 	if (argc > 0 && !c)
 		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "joey: unknown command \"%s\"", argv[0]);
+	if (argc > 1 && command_find_sub(c, argv[1]))
+		c = command_find_sub(c, argv[1]);
 	return c ? help_command(c, err) : help_program(err);
 }
 

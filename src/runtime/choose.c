@@ -169,10 +169,11 @@ static int apply_object(const struct joey_vm *o, const struct joey_conf *conf, s
 static int apply_limits(const struct joey_conf *conf, struct joey_vm_choice *vm, struct joey_err *err)
 {
 	if (conf->sandbox.max_vcpus && vm->vcpus > conf->sandbox.max_vcpus)
-		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "vm.hwConfig.vcpus: joey.conf allows %u",
+		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "vCPUs of a machine: joey.conf allows %u (max_vcpus)",
 				    (unsigned)conf->sandbox.max_vcpus);
 	if (conf->sandbox.max_memory && vm->memory > conf->sandbox.max_memory)
-		return joey_err_set(err, JOEY_EK_CONFIG, EPERM, "vm.hwConfig.memory: joey.conf allows %llu bytes",
+		return joey_err_set(err, JOEY_EK_CONFIG, EPERM,
+				    "memory of a machine: joey.conf allows %llu bytes (max_memory)",
 				    (unsigned long long)conf->sandbox.max_memory);
 	vm->max_memory = conf->sandbox.max_memory;
 	return 0;
@@ -196,6 +197,40 @@ static const char *find_pod(const struct joey_config *c)
 	return NULL;
 }
 
+/* Would every sandbox become a normal container? */
+static bool without_use(const struct joey_conf *conf)
+{
+	const struct joey_backend *be = joey_backend_isolating();
+
+	return conf->sandbox.without_kvm == JOEY_CONF_KVM_NORMAL && be && be->is_accelerated && !be->is_accelerated();
+}
+
+int rt_choose_machine(const struct joey_runtime *rt, const struct joey_template_opts *o, struct joey_vm_choice *ret,
+		      struct joey_err *err)
+{
+	const struct joey_conf *conf = rt->conf ? rt->conf : &no_conf;
+	const char *name = o->profile ? o->profile : conf->sandbox.profile;
+	const struct joey_conf_profile *profile = name ? joey_conf_profile(conf, name) : NULL;
+	int r;
+
+	if (conf->sandbox.trust == JOEY_CONF_TRUST_CONTAINER)
+		return joey_err_set(
+			err, JOEY_EK_CONFIG, EPERM,
+			"joey.conf wants a template for each container (template_trust): none can be made before");
+	if (without_use(conf))
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
+				    "no usable KVM: containers are normal ones then, as joey.conf says (without_kvm)");
+	if (name && !profile)
+		return joey_err_set(err, JOEY_EK_CONFIG, ENOENT, "joey.conf has no profile %s", name);
+	r = apply_profile(profile, ret, err);
+	if (r < 0)
+		return r;
+	if (o->memory)
+		ret->memory = o->memory;
+	ret->need_kvm = conf->sandbox.without_kvm == JOEY_CONF_KVM_REFUSE;
+	return apply_limits(conf, ret, err);
+}
+
 int rt_choose(struct rt_launch *l, struct joey_err *err)
 {
 	const struct joey_conf *conf = l->rt->conf ? l->rt->conf : &no_conf;
@@ -210,7 +245,7 @@ int rt_choose(struct rt_launch *l, struct joey_err *err)
 		return r;
 	if (!be)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "this joey has no sandboxes");
-	if (conf->sandbox.without_kvm == JOEY_CONF_KVM_NORMAL && be->is_accelerated && !be->is_accelerated()) {
+	if (without_use(conf)) {
 		joey_warn("no usable KVM: %s becomes a normal container, as joey.conf says (without_kvm)", l->o->id);
 		return 0;
 	}

@@ -13,6 +13,7 @@ static bool vm_is_accelerated(void)
 const struct joey_backend joey_vm_backend = {
 	.name = "vm",
 	.is_accelerated = vm_is_accelerated,
+	.templates = &vm_templates,
 	.create = vm_create,
 	.start = joey_gate_open,
 	.signal = vm_signal,

@@ -221,6 +221,10 @@ void link_done(struct vm_link *l);
 int link_ask_once(struct joey_container *c, enum joey_wire_type type, const char *blob, uint8_t **ret, size_t *ret_n,
 		  struct joey_err *err);
 
+/* ---- template.c ------------------------------------------------------------------------------------------------- */
+
+extern const struct joey_template_ops vm_templates;
+
 /* ---- the operations --------------------------------------------------------------------------------------------- */
 
 int vm_check_config(const struct joey_create *args, struct joey_err *err);

@@ -165,9 +165,11 @@ static int open_file(int pidfd, int number, uint64_t size, int *ret, struct joey
 	struct stat st;
 	int seals;
 
+	/* it has ended, and nobody has reaped it */
+	if (theirs == -EBADF || theirs == -ESRCH)
+		return joey_err_set(err, JOEY_EK_OTHER, ESTALE, "the template's holder is gone");
 	if (theirs < 0)
-		return joey_err_sys(err, theirs == -EBADF || theirs == -ESRCH ? ESTALE : -theirs,
-				    "take a file from the template's holder");
+		return joey_err_sys(err, -theirs, "take a file from the template's holder");
 	seals = fcntl(theirs, F_GET_SEALS);
 	if (seals < 0 || (seals & VMM_SEALS) != VMM_SEALS || fstat(theirs, &st) < 0 || (uint64_t)st.st_size != size)
 		return joey_err_set(err, JOEY_EK_OTHER, ESTALE, "the template's holder has something else");

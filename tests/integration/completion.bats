@@ -14,6 +14,8 @@ complete_bash() { # WORD... : completes the last one
 	complete_bash cre | grep -qx create
 	complete_bash --ro | grep -qx -- --root
 	complete_bash --root /x create --b | grep -qx -- --bundle
+	complete_bash template pr | grep -qx prune
+	complete_bash template build --p | grep -qx -- --profile
 	[ -z "$(complete_bash create --nosuch)" ]
 	cmd sleep 100
 	rt_ok create --bundle "$B" "$CID"
@@ -26,7 +28,7 @@ complete_bash() { # WORD... : completes the last one
 	for shell in bash zsh fish; do
 		"$RUNTIME" completion "$shell" >"$T/$shell"
 		! command -v "$shell" >/dev/null || "$shell" -n "$T/$shell"
-		for c in create exec update; do
+		for c in create exec update template; do
 			for o in $("$RUNTIME" "$c" --help | grep -o '^   --[a-z0-9-]*' | sed 's/^   --//' | grep -vx help); do
 				grep -qE -- "(--|-l )$o\b" "$T/$shell" || { echo "$shell: $c --$o is missing"; return 1; }
 			done

@@ -106,10 +106,10 @@ static void test_what_is_forbidden(void **state)
 	config(f, "", ",\"vm\":{\"kernel\":{\"path\":\"/k/vmlinux\"},\"hwConfig\":{\"vcpus\":2}}");
 	assert_non_null(strstr(chosen(f, "[sandbox]\nallow = annotation\n"), end));
 	assert_string_equal(chosen(f, "[sandbox]\nkernel_dirs = /k\nmax_vcpus = 1\n"),
-			    "vm.hwConfig.vcpus: joey.conf allows 1");
+			    "vCPUs of a machine: joey.conf allows 1 (max_vcpus)");
 	config(f, "", ",\"vm\":{\"kernel\":{\"path\":\"/k/vmlinux\"},\"hwConfig\":{\"memory\":2000000000}}");
 	assert_non_null(strstr(chosen(f, "[sandbox]\nkernel_dirs = /k\nmax_memory = 1G\n"),
-			       "vm.hwConfig.memory: joey.conf allows"));
+			       "memory of a machine: joey.conf allows"));
 	config(f, "", ",\"vm\":{\"kernel\":{\"path\":\"/k/vmlinux\"}}");
 	assert_string_equal(chosen(f, ""), "vm.kernel.path: joey.conf allows no such path: /k/vmlinux");
 	assert_string_equal(chosen(f, "[sandbox]\nkernel_dirs = /k\n"), "fake-vm");

@@ -1,0 +1,160 @@
+# Verbs that only make sense where there are sandboxes: template, logs --guest, ps --guest. Templates are kept in a /run/joey-cache of
+# this file's own: nobody else's are listed or removed.
+load helpers
+
+setup() {
+	require_sandboxes
+	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=120
+	test_setup
+	HOST=$(uname -r)
+	VM=(--sandbox=vm)
+}
+
+# own_cache: from here on joey has templates of this test's own, without any.
+own_cache() {
+	mkdir -m 700 "$T/cache"
+	cat >"$T/joey-own" <<-EOT
+		#!/bin/sh
+		exec unshare -m sh -c 'mkdir -p /run/joey-cache && mount --bind "$T/cache" /run/joey-cache && exec "\$0" "\$@"' "$(realpath "$RUNTIME")" "\$@"
+	EOT
+	chmod 755 "$T/joey-own"
+	RUNTIME=$T/joey-own
+}
+teardown() {
+	local rc=0
+	[ ! -e "${T:-}/joey-own" ] || RUNTIME=$T/joey-own rt_ok template prune --all || rc=1
+	test_teardown || rc=1
+	return $rc
+}
+
+templates() { rt_ok template list -f json; }
+n_templates() { templates && jq length <<<"$output"; }
+# of KEY FIELD: of the template whose key begins so
+of() { templates && jq -r --arg k "$1" --arg f "$2" '.[] | select(.key | startswith($k))[$f]' <<<"$output"; }
+conf() { printf '%s\n' "$@" >"$T/joey.conf" && chmod 644 "$T/joey.conf"; }
+
+@test "[S11] template build: what a run would make, once; a run makes no other; list shows it" {
+	own_cache
+	equals "$(n_templates)" 0
+	rt_ok template build
+	local key=$output
+	[[ $key =~ ^[0-9a-f]{12}$ ]]
+	equals "$errout" ''
+	rt_ok template build
+	equals "$output" "$key"
+	cmd uname -r
+	rt_ok run "${VM[@]}" --bundle "$B" "$CID"
+	lacks_text "$HOST"
+	equals "$(n_templates)" 1
+	templates
+	equals "$(jq -r '.[0] | .state, .memory, .vcpus, .trust' <<<"$output" | paste -sd' ')" 'good 2147483648 1 host'
+	[[ $(jq -r '.[0].accelerator' <<<"$output") =~ ^(kvm|tcg)$ ]]
+	[ -e "$(jq -r '.[0].kernel' <<<"$output")" ]
+	[ "$(jq '.[0].size' <<<"$output")" -gt 10000000 ]
+	equals "$(cat "/proc/$(jq '.[0].holder' <<<"$output")/comm")" joey-template
+	rt_ok template list
+	has_match "^KEY +ACCEL +MEMORY +VCPUS +AGE +SIZE +HOLDER +KERNEL +STATE$"
+	has_match "^$key +(kvm|tcg) +2G +1 +[0-9]+[sm] +[0-9]+M +[0-9]+ +/.*/vmlinux +good$"
+	rt_fail 'invalid format option' template list -f yaml
+}
+
+@test "[S11] template build: profile and memory are those of joey.conf's containers; limits and policy hold" {
+	own_cache
+	conf '[sandbox]' 'profile = little' 'max_memory = 1G' '[profile little]' 'memory = 256M' '[profile other]' 'memory = 512M'
+	local c=(--config "$T/joey.conf")
+	rt_ok "${c[@]}" template build
+	equals "$(of "$output" memory)" 268435456
+	rt_ok "${c[@]}" template build --profile other
+	equals "$(of "$output" memory)" 536870912
+	equals "$(n_templates)" 2
+	cmd true
+	rt_ok "${c[@]}" run "${VM[@]}" --bundle "$B" "$CID"
+	rt_ok "${c[@]}" template build --memory 300M
+	equals "$(n_templates)" 2
+	rt_fail 'no profile nosuch' "${c[@]}" template build --profile nosuch
+	rt_fail 'allows 1073741824 bytes' "${c[@]}" template build --memory 2G
+	rt_fail 'invalid memory: much' template build --memory much
+	conf '[sandbox]' 'template_trust = container'
+	rt_fail template_trust "${c[@]}" template build
+	equals "$(n_templates)" 2
+}
+
+@test "[S11] template build: says what it does on a terminal; one that is killed leaves nothing; two at once make one" {
+	own_cache
+	output=$(timeout 100 "$HERE/../lib/on-terminal.py" -- "$RUNTIME" template build --memory 256M 3>&- 4>&-)
+	has_text 'joey: making a template of the guest'
+	has_text 'joey: the template of the guest is ready'
+	background "$RUNTIME" template build
+	sleep 1
+	kill -9 "$!"
+	wait "$!" || true
+	equals "$(n_templates)" 1
+	background "$RUNTIME" template build >"$T/1" 2>&1
+	local other=$!
+	rt_ok template build
+	local key=$output
+	wait "$other"
+	equals "$(<"$T/1")" "$key"
+	equals "$(n_templates)" 2
+}
+
+@test "[S11] template remove: by the first digits; the holder ends, what runs goes on" {
+	own_cache
+	rt_ok template build --memory 256M
+	local key=$output holder prefix
+	cmd sleep 1000
+	conf '[sandbox]' 'profile = little' '[profile little]' 'memory = 256M'
+	rt_ok --config "$T/joey.conf" create "${VM[@]}" --bundle "$B" "$CID"
+	start
+	equals "$(n_templates)" 1
+	rt_ok template build --memory 512M
+	holder=$(of "$key" holder)
+	rt_fail "there is no template 'x'" template remove x
+	rt_fail 'requires a minimum of 1 argument' template remove
+	for prefix in 0 1 2 3 4 5 6 7 8 9 a b c d e f; do
+		[ "$(of "$prefix" key | wc -l)" -ne 2 ] || rt_fail 'more than one template begins with' template remove "$prefix"
+	done
+	rt_ok template remove "${key:0:7}"
+	gone "$holder"
+	equals "$(n_templates)" 1
+	equals "$(find "$T/cache" -name "$key*" | wc -l)" 0
+	rt_ok exec "$CID" uname -r
+	lacks_text "$HOST"
+	rt_fail 'unknown command "template reboot"' template reboot
+	rt_fail '' template
+}
+
+@test "[S11] template prune: what has changed, has lost its holder or has failed; --all takes the good ones" {
+	own_cache
+	local good changed dead c=(--config "$T/joey.conf")
+	mkdir "$T/guest"
+	cp "$GUEST"/* "$T/guest/"
+	conf '[profile mine]' 'memory = 256M' "kernel = $T/guest/vmlinux" "initramfs = $T/guest/initramfs.cpio"
+	rt_ok template build --memory 256M
+	good=$output
+	rt_ok "${c[@]}" template build --profile mine
+	changed=$output
+	rt_ok template build --memory 512M
+	dead=$output
+	rt_ok template prune
+	equals "$output" '0 removed'
+	kill -9 "$(of "$dead" holder)"
+	touch "$T/guest/vmlinux"
+	printf xxx >"$T/cache/templates/$(printf '%064d' 7).bad"
+	equals "$(n_templates)" 4
+	equals "$(of "$good" state) $(of "$changed" state) $(of "$dead" state) $(of 0000 state)" 'good bad bad bad'
+	equals "$(of "$changed" why)" 'what it was made of has changed'
+	equals "$(of "$dead" why)" "the template's holder is gone"
+	equals "$(of 0000 why)" 'failed 3 times'
+	rt_ok template list
+	has_match "^$changed .* bad: what it was made of has changed$"
+	local holder
+	holder=$(of "$changed" holder)
+	rt_ok template prune
+	equals "$output" '3 removed'
+	gone "$holder"
+	equals "$(templates && jq -r '.[].key[:12]' <<<"$output")" "$good"
+	rt_ok template prune --all
+	equals "$output" '1 removed'
+	equals "$(ls "$T/cache/templates")" ''
+}
