@@ -69,6 +69,8 @@ enum joey_wire_type {
 	JOEY_WIRE_EXIT,         /* u32 status as of waitpid(2); travels behind the last DATA, on the same channel */
 	JOEY_WIRE_EVENT,        /* u32 JOEY_EVENT_* */
 	JOEY_WIRE_LOG,          /* text, for display only; from the guest */
+	JOEY_WIRE_CLOCK, /* u64 ns: what the host's clock says now; to the guest, the first in return for HELLO's REPLY
+			  */
 };
 
 /* Numbers in payloads are little endian as well. */
@@ -86,6 +88,17 @@ static inline void joey_wire_put32(uint8_t *p, uint32_t v)
 {
 	for (int i = 0; i < 4; i++)
 		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static inline uint64_t joey_wire_get64(const uint8_t *p)
+{
+	return joey_wire_get32(p) | (uint64_t)joey_wire_get32(p + 4) << 32;
+}
+
+static inline void joey_wire_put64(uint8_t *p, uint64_t v)
+{
+	joey_wire_put32(p, (uint32_t)v);
+	joey_wire_put32(p + 4, (uint32_t)(v >> 32));
 }
 
 static inline void joey_wire_put16(uint8_t *p, unsigned v)

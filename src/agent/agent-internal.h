@@ -129,6 +129,8 @@ struct agent_hello {
 /* hello.c */
 int agent_hello_parse(const struct joey_frame *f, struct agent_hello *ret, struct joey_err *err);
 int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *err);
+/* The first CLOCK, which the host sends when it has our answer, is as old as half of the time since then. */
+int agent_clock(struct agent *a, const struct joey_frame *f);
 
 /* ---- workers: worker.c ------------------------------------------------------------------------------------------ */
 
@@ -182,10 +184,11 @@ struct agent_port {
 };
 
 struct agent {
-	bool test; /* --fds: not in a guest */
-	bool greeted;
-	bool shared;        /* the share is mounted */
-	const char *cgroup; /* "/joey" */
+	bool test;             /* --fds: not in a guest */
+	bool greeted, clocked; /* clocked: the clock is right */
+	uint64_t greeted_at;   /* CLOCK_MONOTONIC, ns */
+	bool shared;           /* the share is mounted */
+	const char *cgroup;    /* "/joey" */
 	const char *netns;
 	char rt_root[256], dir[256], share[256]; /* the runtime's root; bundles and sockets; the share's mount */
 	struct agent_port ctl, io;

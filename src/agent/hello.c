@@ -17,6 +17,16 @@
 #define RNDRESEEDCRNG _IO('R', 0x07)
 #endif
 
+#define NS ((uint64_t)1000000000)
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS + (uint64_t)t.tv_nsec;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -91,11 +101,12 @@ static int seed(const uint8_t *bytes, size_t n, struct joey_err *err)
 
 static int become(const struct agent_hello *h, struct joey_err *err)
 {
-	struct timespec now = { .tv_sec = (time_t)(h->time / 1000000000), .tv_nsec = (long)(h->time % 1000000000) };
+	struct timespec now = { .tv_sec = (time_t)(h->time / NS), .tv_nsec = (long)(h->time % NS) };
 	int r = seed(h->entropy, sizeof(h->entropy), err);
 
 	if (r < 0)
 		return r;
+	/* It has been on the way since before the machine was restored: CLOCK makes it exact. */
 	if (clock_settime(CLOCK_REALTIME, &now) < 0)
 		return joey_err_sys(err, errno, "set the clock");
 	if (sethostname(h->hostname, strlen(h->hostname)) < 0)
@@ -138,5 +149,18 @@ int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *er
 	joey_wire_put32(answer, JOEY_WIRE_VERSION);
 	memcpy(answer + 4, uts.release, strlen(uts.release));
 	agent_reply(a, f->id, NULL, answer, 4 + strlen(uts.release));
+	a->greeted_at = monotonic_ns();
 	return 0;
+}
+
+int agent_clock(struct agent *a, const struct joey_frame *f)
+{
+	uint64_t now = joey_wire_get64(f->data);
+	struct timespec t;
+
+	if (!a->clocked)
+		now += (monotonic_ns() - a->greeted_at) / 2;
+	t = (struct timespec){ .tv_sec = (time_t)(now / NS), .tv_nsec = (long)(now % NS) };
+	a->clocked = true;
+	return a->test || clock_settime(CLOCK_REALTIME, &t) == 0 ? 0 : -EPROTO;
 }

@@ -117,6 +117,8 @@ int agent_take_ctl(struct agent *a, const struct joey_frame *f)
 		return -EPROTO;
 	if (f->type == JOEY_WIRE_BLOB)
 		return agent_blob_take(a, f);
+	if (f->type == JOEY_WIRE_CLOCK)
+		return agent_clock(a, f);
 	if (f->type == JOEY_WIRE_SIGNAL || f->type == JOEY_WIRE_RESIZE)
 		return agent_proc_take(a, f);
 	if (f->type >= JOEY_WIRE_REQUEST_END)
@@ -336,8 +338,9 @@ static void turn(struct agent *a)
 		agent_jobs_turn(a);
 	port_flush(a, &a->ctl, "ctl");
 	port_flush(a, &a->io, "io");
-	/* While the host prepares the first container; what fails is reported with that. */
-	if (a->greeted && !a->shared)
+	/* While the host prepares the first container; what fails is reported with that.  Not before the clock is set:
+	 * it would be late by as much. */
+	if (a->clocked && !a->shared)
 		(void)need_share(a, NULL);
 }
 

@@ -12,12 +12,19 @@
 
 enum { HELLO_RESTORED_MS = 10000, HELLO_COLD_MS = 60000, HELLO_ID = 0 };
 
+static uint64_t realtime_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static int put_hello(struct daemon *d, struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(0);
 	char entropy[129], machine[33], host[65];
 	autofree char *text = NULL;
-	struct timespec now;
 	uint8_t random[80];
 	size_t len = 0;
 	int r;
@@ -27,10 +34,9 @@ static int put_hello(struct daemon *d, struct joey_err *err)
 	joey_hex(random, 64, entropy);
 	joey_hex(random + 64, 16, machine);
 	snprintf(host, sizeof(host), "%s", d->args->id);
-	clock_gettime(CLOCK_REALTIME, &now);
 	joey_json_out_object(o, NULL);
 	joey_json_out_u64(o, "version", JOEY_WIRE_VERSION);
-	joey_json_out_u64(o, "time", (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+	joey_json_out_u64(o, "time", realtime_ns());
 	joey_json_out_string(o, "entropy", entropy);
 	joey_json_out_string(o, "hostname", host);
 	joey_json_out_string(o, "machineId", machine);
@@ -110,6 +116,20 @@ static int broke_rules(struct daemon *d)
 	return -EPROTO;
 }
 
+/* HELLO's time is from before the machine was started.  At once: the guest takes half of the round trip for the way. */
+static int put_clock(struct daemon *d)
+{
+	uint8_t now[8];
+	int r;
+
+	joey_wire_put64(now, realtime_ns());
+	r = joey_wire_put(&d->ctl, JOEY_WIRE_CLOCK, 0, 0, now, sizeof(now));
+	if (r == 0)
+		r = joey_wire_flush(&d->ctl, d->vm.ctl);
+	/* there is nothing before it */
+	return r < 0 || joey_wire_waits(&d->ctl) ? -EIO : 0;
+}
+
 static int take_hello(struct daemon *d, const struct joey_frame *f)
 {
 	const uint8_t *data;
@@ -121,9 +141,10 @@ static int take_hello(struct daemon *d, const struct joey_frame *f)
 	for (size_t i = 0; i < n; i++)
 		d->kernel[i] = data[4 + i] > ' ' && data[4 + i] < 0x7f ? (char)data[4 + i] : '?';
 	d->kernel[n] = '\0';
+	if (put_clock(d) < 0)
+		return broke_rules(d);
 	d->up = true;
-	/* What has been waiting for it.  Both have the same bound, and ctl is empty but for HELLO. */
-	d->ctl.from = d->ctl.to = 0;
+	/* What has been waiting for it.  Both have the same bound, and ctl is empty. */
 	joey_wire_out_done(&d->ctl);
 	d->ctl = d->held;
 	d->held = (struct joey_wire_out)JOEY_WIRE_OUT_INIT(DAEMON_OUT_MAX);

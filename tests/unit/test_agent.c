@@ -185,6 +185,20 @@ static void greetings(void **state)
 	}
 }
 
+static void clock_is_told(void **state)
+{
+	const uint8_t bytes[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	const struct joey_frame f = { JOEY_WIRE_CLOCK, 0, 0, sizeof(bytes), bytes };
+
+	(void)state;
+	assert_int_equal(joey_wire_get64(bytes), 0x0807060504030201);
+	assert_int_equal(agent_take_ctl(&a, &f), -EPROTO);
+	a.greeted = true;
+	assert_int_equal(agent_take_ctl(&a, &f), 0);
+	assert_true(a.clocked);
+	assert_int_equal(agent_take_ctl(&a, &f), 0);
+}
+
 /* ---- the table of processes ------------------------------------------------------------------------------------- */
 
 static int io(unsigned type, unsigned stream, uint32_t id, const void *data, size_t n)
@@ -394,6 +408,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(requests_and_their_fields, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(blobs_are_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(greetings, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(clock_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(frames_before_their_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(unknown_handles_do_not_pile_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(notes_are_checked, set_up, tear_down),
