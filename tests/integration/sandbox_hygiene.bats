@@ -40,7 +40,7 @@ largest() { sed -n "s/^$1=-\?//p" "$T"/clone.* | sort -n | tail -n 1; }
 # number_at_most A B: of numbers with a fraction
 at_most() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a <= b) }' || { echo "$3: $1, more than $2"; return 1; }; }
 
-@test "[S12] clones of a template: random bytes, ids, layout of the payload are distinct; host name and clock are right" {
+@test "[S14] clones of a template: random bytes, ids, layout of the payload are distinct; host name and clock are right" {
 	local i from=$SECONDS
 	# In the agent's pid and uts namespaces, so that what is the guest's own can be seen.
 	cfg '.linux.namespaces |= map(select(.type|IN("pid","uts")|not)) | del(.hostname)'
@@ -59,7 +59,7 @@ at_most() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a <= b) }' || { echo "$3: $1
 	[ -z "${JOEY_TEST_FULL:-}" ] || [ $((SECONDS - from)) -ge 120 ]
 }
 
-@test "[S12] with a network: the guest's device has the MAC of the container's, one after the other of the same template" {
+@test "[S14] with a network: the guest's device has the MAC of the container's, one after the other of the same template" {
 	command -v ip >/dev/null || skip 'no ip'
 	local i p n=$((CLONES / 4)) macs=
 	cmd cat /sys/class/net/eth0/address
@@ -78,7 +78,7 @@ at_most() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a <= b) }' || { echo "$3: $1
 	equals "$(tr ' ' '\n' <<<"$macs" | grep . | sort -u | wc -l)" "$n"
 }
 
-@test "[S13] templates made, used and removed in a row: none hangs" {
+@test "[S15] templates made, used and removed in a row: none hangs" {
 	local i t longest=0 slow=0
 	cmd uname -r
 	for ((i = 0; i < TEMPLATES; i++)); do
