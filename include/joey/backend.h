@@ -126,6 +126,24 @@ struct joey_template_ops {
 };
 void joey_templates_done(struct joey_templates *t);
 
+/* As the guest numbers and calls it. */
+struct joey_guest_process {
+	uint32_t pid, uid;
+	char state;    /* a letter, or '?' */
+	char *command; /* visible characters only; heap */
+};
+struct joey_guest_processes {
+	struct joey_guest_process *v;
+	size_t n;
+};
+static inline void joey_guest_processes_done(struct joey_guest_processes *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i].command);
+	free(p->v);
+	*p = (struct joey_guest_processes){ NULL, 0 };
+}
+
 enum { JOEY_SIGNAL_ALL = 1 }; /* every process of the container, not just init */
 
 struct joey_backend {
@@ -176,6 +194,12 @@ struct joey_backend {
 	/* Not locked.  Host pids of all processes, heap array; may be empty.  Without a way to know them all: init
 	 * alone, with a warning. */
 	int (*pids)(struct joey_container *c, pid_t **ret, size_t *ret_n, struct joey_err *err);
+
+	/* Not locked.  The container's processes as its guest knows them; none if it has ended.  NULL: no guest. */
+	int (*guest_processes)(struct joey_container *c, struct joey_guest_processes *ret, struct joey_err *err);
+
+	/* Not locked.  What the guest's console printed last: any bytes, heap, a NUL behind.  NULL: no guest. */
+	int (*guest_console)(struct joey_container *c, char **ret, size_t *ret_n, struct joey_err *err);
 
 	/* Not locked. Texts and lists are in the arena. */
 	int (*stats)(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err);

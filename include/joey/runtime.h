@@ -93,6 +93,14 @@ int joey_rt_ps(const struct joey_runtime *rt, const char *id, pid_t **ret, size_
 int joey_rt_ps_table(const struct joey_runtime *rt, const char *id, char *const *args, size_t n_args, char **ret,
 		     struct joey_err *err);
 
+/* ---- guest.c: of sandboxed containers only ---------------------------------------------------------------------- */
+
+int joey_rt_guest_processes(const struct joey_runtime *rt, const char *id, struct joey_guest_processes *ret,
+			    struct joey_err *err);
+/* Any bytes, heap. */
+int joey_rt_guest_console(const struct joey_runtime *rt, const char *id, char **ret, size_t *ret_n,
+			  struct joey_err *err);
+
 struct joey_update_opts {
 	const char *id;
 	const char *resources_file; /* JSON; "-": standard input; NULL: resources counts */

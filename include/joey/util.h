@@ -91,6 +91,9 @@ void joey_str_add(struct joey_str *s, const char *text);
 void joey_str_addn(struct joey_str *s, const char *bytes, size_t n);
 void joey_str_printf(struct joey_str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void joey_str_vprintf(struct joey_str *s, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+/* Of bytes that somebody else has chosen what a terminal may be shown: printable ASCII, UTF-8 from U+00A0 on, and the
+ * characters of keep; the rest as \n and \xNN. */
+void joey_str_add_visible(struct joey_str *s, const void *bytes, size_t n, const char *keep);
 /* Hands the buffer over (heap); NULL if any append failed.  An empty string gives "". */
 char *joey_str_take(struct joey_str *s);
 void joey_str_done(struct joey_str *s);

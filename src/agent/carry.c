@@ -127,6 +127,8 @@ static int do_kill(struct carry *c, struct joey_err *err)
 	return joey_rt_kill(&c->rt, c->id, c->j->signal, c->j->all, err);
 }
 
+enum { PROCESS_HEAD = 16 }; /* four numbers of an entry of PIDS */
+
 static int do_pause(struct carry *c, struct joey_err *err)
 {
 	return joey_rt_pause(&c->rt, c->id, err);
@@ -169,24 +171,66 @@ static int do_stats(struct carry *c, struct joey_err *err)
 	return joey_rt_events(&c->rt, &o, err);
 }
 
+/* The real user, of /proc/PID/status. */
+static uint32_t uid_of(pid_t pid)
+{
+	autofree char *text = NULL;
+	char path[48], *at;
+	uint32_t uid = 0;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (joey_read_file_at(AT_FDCWD, path, 0, 65536, &text, &n) < 0)
+		return 0;
+	at = strstr(text, "\nUid:");
+	at = at ? joey_str_trim(at + 5) : NULL;
+	if (at) {
+		at[strcspn(at, "\t \n")] = '\0';
+		(void)joey_parse_u32(at, &uid);
+	}
+	return uid;
+}
+
+/* One entry of at most max bytes: numbers, and arguments with the NULs between them (of a kernel thread none). */
+static size_t put_process(uint8_t *out, size_t max, pid_t pid)
+{
+	autoclose int fd = -EBADF;
+	uint64_t start;
+	char path[48], state = '?';
+	ssize_t n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		n = read(fd, out + PROCESS_HEAD, max - PROCESS_HEAD);
+	n = n < 0 ? 0 : n;
+	(void)joey_proc_stat(pid, &start, &state);
+	joey_wire_put32(out, (uint32_t)pid);
+	joey_wire_put32(out + 4, uid_of(pid));
+	joey_wire_put32(out + 8, (uint32_t)(unsigned char)state);
+	joey_wire_put32(out + 12, (uint32_t)n);
+	return PROCESS_HEAD + (size_t)n;
+}
+
 static int do_pids(struct carry *c, struct joey_err *err)
 {
-	enum { MOST = AGENT_TEXT / 4 };
+	enum { MOST = AGENT_TEXT / PROCESS_HEAD, ENTRY_MAX = 512 };
 	autofree pid_t *pids = NULL;
-	size_t n = 0;
+	size_t n = 0, each, at = 0;
 	uint8_t *out;
 	int r = joey_rt_ps(&c->rt, c->id, &pids, &n, err);
 
 	if (r < 0)
 		return r;
 	n = n < MOST ? n : MOST;
-	out = malloc(4 * n + 1);
+	each = n > 0 && AGENT_TEXT / n < ENTRY_MAX ? AGENT_TEXT / n : ENTRY_MAX;
+	out = malloc(each * n + 1);
 	if (!out)
 		return joey_err_sys(err, ENOMEM, "list processes");
 	for (size_t i = 0; i < n; i++)
-		joey_wire_put32(out + 4 * i, (uint32_t)pids[i]);
+		at += put_process(out + at, each, pids[i]);
 	c->ret->text = (char *)out;
-	c->ret->n = 4 * n;
+	c->ret->n = at;
 	return 0;
 }
 

@@ -80,7 +80,7 @@ struct command {
 extern const struct command *const commands[]; /* NULL-terminated */
 extern const struct command cmd_check, cmd_completion, cmd_create, cmd_delete, cmd_features, cmd_kill, cmd_list,
 	cmd_run, cmd_spec, cmd_start, cmd_state;
-extern const struct command cmd_checkpoint, cmd_events, cmd_exec, cmd_pause, cmd_ps, cmd_restore, cmd_resume,
+extern const struct command cmd_checkpoint, cmd_events, cmd_exec, cmd_pause, cmd_ps, cmd_restore, cmd_resume, cmd_logs,
 	cmd_template, cmd_update;
 
 const struct command *command_find(const char *name);

@@ -5,9 +5,9 @@
 #include "cli/cli-internal.h"
 
 const struct command *const commands[] = {
-	&cmd_check,  &cmd_completion, &cmd_create, &cmd_delete,     &cmd_features, &cmd_kill,     &cmd_list,
-	&cmd_run,    &cmd_spec,       &cmd_start,  &cmd_state,      &cmd_exec,     &cmd_ps,       &cmd_pause,
-	&cmd_resume, &cmd_update,     &cmd_events, &cmd_checkpoint, &cmd_restore,  &cmd_template, NULL,
+	&cmd_check,  &cmd_completion, &cmd_create,  &cmd_delete,   &cmd_features, &cmd_kill,  &cmd_list,   &cmd_run,
+	&cmd_spec,   &cmd_start,      &cmd_state,   &cmd_exec,     &cmd_ps,       &cmd_pause, &cmd_resume, &cmd_update,
+	&cmd_events, &cmd_checkpoint, &cmd_restore, &cmd_template, &cmd_logs,     NULL,
 };
 
 const struct command *command_find(const char *name)

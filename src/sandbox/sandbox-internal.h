@@ -233,6 +233,10 @@ int vm_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_p
 int vm_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
 int vm_set_paused(struct joey_container *c, bool paused, struct joey_err *err);
 int vm_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err);
+int vm_guest_processes(struct joey_container *c, struct joey_guest_processes *ret, struct joey_err *err);
+int vm_guest_console(struct joey_container *c, char **ret, size_t *ret_n, struct joey_err *err);
+/* A reply to PIDS, whatever is in it. */
+int vm_decode_processes(const uint8_t *data, size_t n, struct joey_guest_processes *ret, struct joey_err *err);
 int vm_stats(struct joey_container *c, struct joey_arena *arena, struct joey_stats *ret, struct joey_err *err);
 int vm_watch(struct joey_container *c, struct joey_watch *ret, struct joey_err *err);
 int vm_destroy(struct joey_container *c, struct joey_err *err);

@@ -70,6 +70,48 @@ void joey_str_printf(struct joey_str *s, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Length of the character at p, if it may be shown on a terminal: printable ASCII, or UTF-8 from U+00A0 on. */
+static size_t printable(const uint8_t *p, size_t n)
+{
+	static const struct {
+		uint8_t mask, lead, len;
+		uint32_t min;
+	} forms[] = { { 0xe0, 0xc0, 2, 0xa0 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 } };
+	uint32_t c;
+
+	if (p[0] >= 0x20 && p[0] < 0x7f)
+		return 1;
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(forms); i++) {
+		if ((p[0] & forms[i].mask) != forms[i].lead || n < forms[i].len)
+			continue;
+		c = p[0] & (uint8_t)~forms[i].mask;
+		for (size_t k = 1; k < forms[i].len; k++) {
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+			c = c << 6 | (p[k] & 0x3f);
+		}
+		return c >= forms[i].min && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) ? forms[i].len : 0;
+	}
+	return 0;
+}
+
+void joey_str_add_visible(struct joey_str *s, const void *bytes, size_t n, const char *keep)
+{
+	const uint8_t *p = bytes;
+
+	while (n > 0) {
+		size_t len = *p && strchr(keep, *p) ? 1 : printable(p, n);
+
+		if (len > 0)
+			joey_str_addn(s, (const char *)p, len);
+		else
+			joey_str_printf(s, *p == '\n' ? "\\n" : "\\x%02x", *p);
+		len += len == 0;
+		p += len;
+		n -= len;
+	}
+}
+
 char *joey_str_take(struct joey_str *s)
 {
 	char *p = NULL;

@@ -169,46 +169,6 @@ int joey_frame_u32(const struct joey_frame *f, uint32_t *ret)
 	return 0;
 }
 
-/* Length of the character at p, if it may be shown on a terminal: printable ASCII, or UTF-8 from U+00A0 on. */
-static size_t printable(const uint8_t *p, size_t n)
-{
-	static const struct {
-		uint8_t mask, lead, len;
-		uint32_t min;
-	} forms[] = { { 0xe0, 0xc0, 2, 0xa0 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 } };
-	uint32_t c;
-
-	if (p[0] >= 0x20 && p[0] < 0x7f)
-		return 1;
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(forms); i++) {
-		if ((p[0] & forms[i].mask) != forms[i].lead || n < forms[i].len)
-			continue;
-		c = p[0] & (uint8_t)~forms[i].mask;
-		for (size_t k = 1; k < forms[i].len; k++) {
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-			c = c << 6 | (p[k] & 0x3f);
-		}
-		return c >= forms[i].min && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) ? forms[i].len : 0;
-	}
-	return 0;
-}
-
-static void escape(struct joey_str *s, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		size_t len = printable(p, n);
-
-		if (len > 0)
-			joey_str_addn(s, (const char *)p, len);
-		else
-			joey_str_printf(s, *p == '\n' ? "\\n" : "\\x%02x", *p);
-		len += len == 0;
-		p += len;
-		n -= len;
-	}
-}
-
 int joey_frame_reply(const struct joey_frame *f, const uint8_t **ret, size_t *ret_n, struct joey_err *err)
 {
 	enum { TEXT_MAX = 4096, ERRNO_MAX = 4095 };
@@ -224,7 +184,7 @@ int joey_frame_reply(const struct joey_frame *f, const uint8_t **ret, size_t *re
 		*ret_n = f->len - 8;
 		return 0;
 	}
-	escape(&text, f->data + 8, f->len - 8 > TEXT_MAX ? TEXT_MAX : f->len - 8);
+	joey_str_add_visible(&text, f->data + 8, f->len - 8 > TEXT_MAX ? TEXT_MAX : f->len - 8, "");
 	return joey_err_set(err, kind < JOEY_EK_MAX ? (enum joey_err_kind)kind : JOEY_EK_OTHER,
 			    errnum <= ERRNO_MAX ? (int)errnum : EIO, "%s", text.buf ? text.buf : "no reason given");
 }

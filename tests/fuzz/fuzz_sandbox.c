@@ -87,6 +87,19 @@ static int feed(struct daemon *d, int ctl, int io, const uint8_t **p, const uint
 	return to_io ? guest_take_io(d) : guest_take_ctl(d);
 }
 
+/* The same bytes as an answer to PIDS. */
+static void decode(const uint8_t *data, size_t size)
+{
+	struct joey_guest_processes p = { NULL, 0 };
+
+	if (vm_decode_processes(data, size, &p, NULL) < 0)
+		return;
+	for (size_t i = 0; i < p.n; i++)
+		for (const char *c = p.v[i].command; *c; c++)
+			FUZZ_ASSERT((unsigned char)*c >= ' ' && *c != 0x7f);
+	joey_guest_processes_done(&p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct vm_daemon_args args = { .id = "fuzz", .listen_fd = -EBADF, .client_fd = -EBADF };
@@ -94,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int ctl[2], io[2], socks[2][2], r = 0;
 	const uint8_t *p = data, *end = data + size;
 
+	decode(data, size);
 	d.vm = (struct joey_vmm)JOEY_VMM_INIT;
 	d.ctl = d.io = d.held = (struct joey_wire_out)JOEY_WIRE_OUT_INIT(DAEMON_OUT_MAX);
 	make_pair(ctl);

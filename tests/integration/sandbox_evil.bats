@@ -92,12 +92,18 @@ has_error() { case $errout in *"$1"*) ;; *) show && return 1 ;; esac; }
 	force_ends
 	evil stalehandle
 	equals "$status" 0
+	rt_fail "guest's list of processes" ps --guest "$CID"
 	force_ends
 	evil lies
 	equals "$status" 0
 	rt_ok start "$CID"
 	rt events --stats "$CID"
 	lacks_text '../'
+	lacks_text $'\033'
+	rt_ok ps --guest "$CID"
+	has_text '? ../\x1b[31m'
+	lacks_text $'\033'
+	rt_ok logs --guest "$CID"
 	lacks_text $'\033'
 	force_ends
 	evil deaf

@@ -158,3 +158,80 @@ conf() { printf '%s\n' "$@" >"$T/joey.conf" && chmod 644 "$T/joey.conf"; }
 	equals "$output" '1 removed'
 	equals "$(ls "$T/cache/templates")" ''
 }
+
+# ---- a look inside ---------------------------------------------------------------------------------------------------
+
+kmsg() { # the container can print on the guest's console
+	all_caps
+	cfg '.linux.devices=[{"path":"/dev/kmsg","type":"c","major":1,"minor":11,"fileMode":438,"uid":0,"gid":0}] | .linux.resources={devices:[{"allow":true,"access":"rwm"}]}'
+}
+vm_up() { cmd sleep 1000 && rt_ok create "${VM[@]}" --bundle "$B" "$CID" && start; }
+
+@test "[S12] logs --guest: what the guest's console printed, nothing of it reaches a terminal's ears; raw into a file" {
+	kmsg
+	vm_up
+	rt_ok exec "$CID" sh -c 'printf "<0>hello \033[31mred\001 \303\251 \302\233 end\n" >/dev/kmsg'
+	said() { rt_ok logs --guest "$CID" && has_text hello; }
+	until_true said
+	has_match '^\[ .*\] hello \\x1b\[31mred\\x01 é \\xc2\\x9b end$'
+	lacks_text $'\r'
+	rt_ok logs --guest --raw "$CID"
+	has_text $'hello \033[31mred\001 \303\251 \302\233 end'
+	output=$(timeout 60 "$HERE/../lib/on-terminal.py" -- "$RUNTIME" --root "$ROOT" logs --guest --raw "$CID" 3>&- 4>&-)
+	has_text 'hello \x1b[31mred'
+	lacks_text $'\033'
+	# bounded
+	rt_ok exec "$CID" sh -c 'for i in $(seq 1000); do echo "<0>line $i xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" >/dev/kmsg; done'
+	last() { rt_ok logs --guest "$CID" && has_text 'line 1000 '; }
+	until_true last
+	[ "${#output}" -le 32768 ] && [ "${#output}" -ge 30000 ]
+	lacks_text 'line 1 '
+}
+
+@test "[S12] logs --guest: answers when the machine stands still; what there is no console of is said" {
+	vm_up
+	local q
+	q=$(cat "/proc/$(jq .pid "$ROOT/@vm/$CID/sandbox.json")/task/"*/children | cut -d' ' -f1)
+	kill -STOP "$q"
+	rt_ok logs --guest "$CID"
+	kill -9 "$q"
+	wait_status stopped
+	ended() { rt logs --guest "$CID" && [ "$status" -eq 1 ]; }
+	until_true ended
+	case $errout in *'has ended, and its console with it'*) ;; *) show && return 1 ;; esac
+	rt_fail "engine does" logs "$CID"
+	rt_fail 'container does not exist' logs --guest nosuch
+	rt_ok delete "$CID"
+	RUNTIME=$(realpath "$RUNTIME") # not as joey-vm
+	rt_ok create --bundle "$B" "$CID"
+	rt_fail "container $CID is not sandboxed: it has no guest" logs --guest "$CID"
+	rt_fail "container $CID is not sandboxed: it has no guest" ps --guest "$CID"
+}
+
+@test "[S13] ps --guest: the guest's own numbers, as table and json; after the end there are none" {
+	vm_up
+	rt_ok exec -d --user 1000 "$CID" sh -c "sleep 999; echo 'no tail call'"
+	sleeps() { rt_ok ps --guest "$CID" && has_match ' 1000 [SD] sleep 999$'; }
+	until_true sleeps
+	has_match '^ +PID +UID S CMD$'
+	has_match '^ +[0-9]+ +0 [SD] sleep 1000$'
+	has_match "^ +[0-9]+ +1000 [SD] sh -c sleep 999; echo 'no tail call'$"
+	local table json
+	table=$(awk 'NR > 1 { print $1 }' <<<"$output")
+	rt_ok ps --guest -f json "$CID"
+	json=$output
+	equals "$(jq -r '.[]' <<<"$json")" "$table"
+	rt_ok ps -f json "$CID"
+	equals "$(jq length <<<"$output")" 2 # proxies
+	[ "$output" != "$json" ]
+	rt_fail 'takes no options of ps' ps --guest "$CID" -o pid
+	rt_fail 'invalid format' ps --guest -f xml "$CID"
+	rt_ok pause "$CID"
+	rt_ok ps --guest -f json "$CID"
+	equals "$output" "$json"
+	rt_ok resume "$CID"
+	rt_ok kill "$CID" KILL
+	wait_status stopped
+	rt_ok ps --guest -f json "$CID"
+	equals "$output" '[]'
+}

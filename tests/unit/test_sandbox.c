@@ -200,13 +200,59 @@ static void tables_are_bounded(void **state)
 	free(d.requests);
 }
 
+/* ---- what the guest says of its processes ----------------------------------------------------------------------- */
+
+#define ENTRY(pid, uid, state, n, text) pid "\0\0\0" uid "\0\0\0" state "\0\0\0" n "\0\0\0" text
+
+static int decode(const char *bytes, size_t n, struct joey_guest_processes *ret)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	/* exact, for the sanitizers */
+	autofree uint8_t *copy = malloc(n + 1);
+
+	assert_non_null(copy);
+	memcpy(copy, bytes, n);
+	return vm_decode_processes(copy, n, ret, &err);
+}
+
+static void processes(void **state)
+{
+	static const char two[] = ENTRY("\x22", "\0", "S", "\x0b", "sleep\0001000\0")
+		ENTRY("\x07", "\x64", "\x1b", "\x05", "\x1b[2J\xff");
+	struct joey_guest_processes p = { NULL, 0 };
+
+	(void)state;
+	assert_int_equal(decode(two, sizeof(two) - 1, &p), 0);
+	assert_int_equal(p.n, 2);
+	assert_true(p.v[0].pid == 0x22 && p.v[0].uid == 0 && p.v[0].state == 'S');
+	assert_string_equal(p.v[0].command, "sleep 1000");
+	assert_true(p.v[1].pid == 7 && p.v[1].uid == 100 && p.v[1].state == '?');
+	assert_string_equal(p.v[1].command, "\\x1b[2J\\xff");
+	joey_guest_processes_done(&p);
+	assert_int_equal(decode("", 0, &p), 0);
+	assert_int_equal(p.n, 0);
+	joey_guest_processes_done(&p);
+	/* half an entry; a text that is longer than what came */
+	for (size_t n = 1; n < sizeof(two) - 1; n++) {
+		if (n == 27)
+			continue;
+		assert_int_equal(decode(two, n, &p), -EPROTO);
+	}
+	assert_int_equal(decode(ENTRY("\1", "\1", "S", "\xff", "x"), 17, &p), -EPROTO);
+	assert_int_equal(decode("\1\0\0\0\1\0\0\0S\0\0\0\xff\xff\xff\xff", 16, &p), -EPROTO);
+	/* all numbers, no text */
+	assert_int_equal(decode(ENTRY("\1", "\1", "S", "\0", ""), 16, &p), 0);
+	assert_string_equal(p.v[0].command, "");
+	joey_guest_processes_done(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(data_comes_back),           cmocka_unit_test(data_that_is_wrong),
 		cmocka_unit_test(place_is_made_and_removed), cmocka_unit_test(place_with_a_record_that_is_wrong),
 		cmocka_unit_test(place_names_are_ids),       cmocka_unit_test(tables),
-		cmocka_unit_test(tables_are_bounded),
+		cmocka_unit_test(tables_are_bounded),        cmocka_unit_test(processes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
