@@ -69,8 +69,7 @@ enum joey_wire_type {
 	JOEY_WIRE_EXIT,         /* u32 status as of waitpid(2); travels behind the last DATA, on the same channel */
 	JOEY_WIRE_EVENT,        /* u32 JOEY_EVENT_* */
 	JOEY_WIRE_LOG,          /* text, for display only; from the guest */
-	JOEY_WIRE_CLOCK, /* u64 ns: what the host's clock says now; to the guest, the first in return for HELLO's REPLY
-			  */
+	JOEY_WIRE_CLOCK,        /* from the guest, empty: what time is it?  To the guest: u64 ns */
 };
 
 /* Numbers in payloads are little endian as well. */

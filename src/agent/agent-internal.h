@@ -27,6 +27,8 @@ enum {
 	AGENT_TEXT = 60000,          /* of a worker's answer */
 	AGENT_LOG = 4096,            /* of a worker's warnings */
 	AGENT_SIGNAL_MAX = 64,
+	AGENT_CLOCK_TRIES = 5,
+	AGENT_CLOCK_NS = 40000000, /* a round trip that is short enough: the error is half of it at most */
 };
 
 #define AGENT_NETNS "/run/net" /* in a guest: the network namespace of all containers */
@@ -129,7 +131,7 @@ struct agent_hello {
 /* hello.c */
 int agent_hello_parse(const struct joey_frame *f, struct agent_hello *ret, struct joey_err *err);
 int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *err);
-/* The first CLOCK, which the host sends when it has our answer, is as old as half of the time since then. */
+/* The host's answer to our question for the time: it may be asked again. */
 int agent_clock(struct agent *a, const struct joey_frame *f);
 
 /* ---- workers: worker.c ------------------------------------------------------------------------------------------ */
@@ -184,11 +186,12 @@ struct agent_port {
 };
 
 struct agent {
-	bool test;             /* --fds: not in a guest */
-	bool greeted, clocked; /* clocked: the clock is right */
-	uint64_t greeted_at;   /* CLOCK_MONOTONIC, ns */
-	bool shared;           /* the share is mounted */
-	const char *cgroup;    /* "/joey" */
+	bool test;                      /* --fds: not in a guest */
+	bool greeted, clocked;          /* clocked: the clock is right */
+	uint64_t asked_at, clock_doubt; /* CLOCK_MONOTONIC, ns: of the question; the shortest way there and back */
+	unsigned clock_asked;           /* times */
+	bool shared;                    /* the share is mounted */
+	const char *cgroup;             /* "/joey" */
 	const char *netns;
 	char rt_root[256], dir[256], share[256]; /* the runtime's root; bundles and sockets; the share's mount */
 	struct agent_port ctl, io;

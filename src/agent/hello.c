@@ -106,7 +106,7 @@ static int become(const struct agent_hello *h, struct joey_err *err)
 
 	if (r < 0)
 		return r;
-	/* It has been on the way since before the machine was restored: CLOCK makes it exact. */
+	/* It has been on the way since before the machine was restored: CLOCK is exact. */
 	if (clock_settime(CLOCK_REALTIME, &now) < 0)
 		return joey_err_sys(err, errno, "set the clock");
 	if (sethostname(h->hostname, strlen(h->hostname)) < 0)
@@ -130,6 +130,36 @@ static int keep_machine_id(const struct agent *a, const struct agent_hello *h, s
 	return joey_write_all(fd, line, (size_t)n) < 0 ? joey_err_sys(err, EIO, "write %s", path) : 0;
 }
 
+/* A question to the host that is put at once; what is behind it in the channel waits less. */
+static void ask_for_time(struct agent *a)
+{
+	a->clocked = a->test || joey_wire_put(&a->ctl.out, JOEY_WIRE_CLOCK, 0, 0, NULL, 0) < 0;
+	a->asked_at = monotonic_ns();
+	a->clock_asked++;
+}
+
+/* What the host has read of its clock lies between question and answer, wherever: the middle is off by half of that at
+ * most.  A busy host is asked again; the best answer counts. */
+int agent_clock(struct agent *a, const struct joey_frame *f)
+{
+	uint64_t took = monotonic_ns() - a->asked_at, now;
+	struct timespec t;
+
+	if (f->len != 8 || a->clocked)
+		return -EPROTO;
+	if (a->clock_asked == 1 || took < a->clock_doubt) {
+		now = joey_wire_get64(f->data) + took / 2;
+		t = (struct timespec){ .tv_sec = (time_t)(now / NS), .tv_nsec = (long)(now % NS) };
+		if (clock_settime(CLOCK_REALTIME, &t) < 0)
+			return -EPROTO;
+		a->clock_doubt = took;
+	}
+	a->clocked = a->clock_doubt <= AGENT_CLOCK_NS || a->clock_asked >= AGENT_CLOCK_TRIES;
+	if (!a->clocked)
+		ask_for_time(a);
+	return 0;
+}
+
 int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *err)
 {
 	uint8_t answer[4 + sizeof(((struct utsname *)0)->release)];
@@ -145,22 +175,11 @@ int agent_hello(struct agent *a, const struct joey_frame *f, struct joey_err *er
 	if (r < 0)
 		return r;
 	a->greeted = true;
+	a->clock_asked = 0;
+	ask_for_time(a);
 	(void)uname(&uts);
 	joey_wire_put32(answer, JOEY_WIRE_VERSION);
 	memcpy(answer + 4, uts.release, strlen(uts.release));
 	agent_reply(a, f->id, NULL, answer, 4 + strlen(uts.release));
-	a->greeted_at = monotonic_ns();
 	return 0;
-}
-
-int agent_clock(struct agent *a, const struct joey_frame *f)
-{
-	uint64_t now = joey_wire_get64(f->data);
-	struct timespec t;
-
-	if (!a->clocked)
-		now += (monotonic_ns() - a->greeted_at) / 2;
-	t = (struct timespec){ .tv_sec = (time_t)(now / NS), .tv_nsec = (long)(now % NS) };
-	a->clocked = true;
-	return a->test || clock_settime(CLOCK_REALTIME, &t) == 0 ? 0 : -EPROTO;
 }

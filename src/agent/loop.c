@@ -334,7 +334,8 @@ static void turn(struct agent *a)
 	if (a->greeted)
 		port_read(a, &a->io, "io", take_io);
 	turn_procs(a);
-	if (room(&a->ctl.out) > CTL_ROOM)
+	/* Nothing of a workload runs before the clock is right. */
+	if (a->clocked && room(&a->ctl.out) > CTL_ROOM)
 		agent_jobs_turn(a);
 	port_flush(a, &a->ctl, "ctl");
 	port_flush(a, &a->io, "io");

@@ -12,6 +12,7 @@ enum {
 	DAEMON_OUT_MAX = 8 << 20,                                      /* towards the guest */
 	DAEMON_CONN_OUT_MAX = 1 << 20,                                 /* towards a verb */
 	DAEMON_PROC_OUT_MAX = 3 * (JOEY_WIRE_WINDOW * 2) + (16 << 10), /* towards a proxy: what it has granted */
+	DAEMON_CLOCKS_MAX = 32,                                        /* questions for the time */
 	DAEMON_RING = 32 << 10,                                        /* of the guest's console */
 };
 
@@ -47,6 +48,7 @@ struct daemon {
 	bool cold, up; /* up: HELLO was answered */
 	bool locked_up;
 	uint64_t hello_until;
+	unsigned clocks;
 	struct joey_wire_in ctl_in, io_in;
 	struct joey_wire_out ctl, io, held; /* held: for ctl as soon as it is up */
 	struct daemon_proc **procs;

@@ -116,20 +116,6 @@ static int broke_rules(struct daemon *d)
 	return -EPROTO;
 }
 
-/* HELLO's time is from before the machine was started.  At once: the guest takes half of the round trip for the way. */
-static int put_clock(struct daemon *d)
-{
-	uint8_t now[8];
-	int r;
-
-	joey_wire_put64(now, realtime_ns());
-	r = joey_wire_put(&d->ctl, JOEY_WIRE_CLOCK, 0, 0, now, sizeof(now));
-	if (r == 0)
-		r = joey_wire_flush(&d->ctl, d->vm.ctl);
-	/* there is nothing before it */
-	return r < 0 || joey_wire_waits(&d->ctl) ? -EIO : 0;
-}
-
 static int take_hello(struct daemon *d, const struct joey_frame *f)
 {
 	const uint8_t *data;
@@ -141,10 +127,9 @@ static int take_hello(struct daemon *d, const struct joey_frame *f)
 	for (size_t i = 0; i < n; i++)
 		d->kernel[i] = data[4 + i] > ' ' && data[4 + i] < 0x7f ? (char)data[4 + i] : '?';
 	d->kernel[n] = '\0';
-	if (put_clock(d) < 0)
-		return broke_rules(d);
 	d->up = true;
-	/* What has been waiting for it.  Both have the same bound, and ctl is empty. */
+	/* What has been waiting for it.  Both have the same bound, and ctl is empty but for HELLO. */
+	d->ctl.from = d->ctl.to = 0;
 	joey_wire_out_done(&d->ctl);
 	d->ctl = d->held;
 	d->held = (struct joey_wire_out)JOEY_WIRE_OUT_INIT(DAEMON_OUT_MAX);
@@ -170,6 +155,19 @@ static int take_reply(struct daemon *d, const struct joey_frame *f)
 		daemon_container_remove(d, q->subject);
 	daemon_request_remove(d, q);
 	return 0;
+}
+
+/* At once: the guest takes half of the round trip for the way. */
+static int take_clock(struct daemon *d, const struct joey_frame *f)
+{
+	uint8_t now[8];
+
+	if (f->len > 0 || ++d->clocks > DAEMON_CLOCKS_MAX)
+		return broke_rules(d);
+	joey_wire_put64(now, realtime_ns());
+	if (joey_wire_put(&d->ctl, JOEY_WIRE_CLOCK, 0, 0, now, sizeof(now)) < 0)
+		return broke_rules(d);
+	return guest_flush(d);
 }
 
 static void take_event(struct daemon *d, const struct joey_frame *f)
@@ -201,7 +199,10 @@ int guest_take_ctl(struct daemon *d)
 			return -EPROTO;
 		if (f.type == JOEY_WIRE_EVENT)
 			take_event(d, &f);
-		if (f.type != JOEY_WIRE_REPLY && f.type != JOEY_WIRE_EVENT && f.type != JOEY_WIRE_LOG)
+		if (f.type == JOEY_WIRE_CLOCK && take_clock(d, &f) < 0)
+			return -EPROTO;
+		if (f.type != JOEY_WIRE_REPLY && f.type != JOEY_WIRE_EVENT && f.type != JOEY_WIRE_LOG &&
+		    f.type != JOEY_WIRE_CLOCK)
 			return broke_rules(d);
 	}
 	return taken(d, r, n);

@@ -25,7 +25,7 @@ static const struct rule {
 	{ JOEY_WIRE_EXIT, JOEY_WIRE_EXIT, 1, 4, 4 },
 	{ JOEY_WIRE_EVENT, JOEY_WIRE_EVENT, 1, 4, 4 },
 	{ JOEY_WIRE_LOG, JOEY_WIRE_LOG, 1, 0, JOEY_WIRE_PAYLOAD_MAX },
-	{ JOEY_WIRE_CLOCK, JOEY_WIRE_CLOCK, 1, 8, 8 },
+	{ JOEY_WIRE_CLOCK, JOEY_WIRE_CLOCK, 1, 0, 8 },
 };
 
 int wire_check(unsigned type, unsigned stream, size_t len)

@@ -76,6 +76,7 @@ static void every_rule_of_a_header(void **state)
 		{ JOEY_WIRE_EXIT, 0, 0, -EPROTO },
 		{ JOEY_WIRE_EVENT, 0, 4, 1 },
 		{ JOEY_WIRE_LOG, 0, 0, 1 },
+		{ JOEY_WIRE_CLOCK, 0, 0, 1 },
 		{ JOEY_WIRE_CLOCK, 0, 8, 1 },
 		{ JOEY_WIRE_CLOCK, 0, 9, -EPROTO },
 		{ JOEY_WIRE_CLOCK + 1, 0, 0, -EPROTO },
