@@ -149,6 +149,9 @@ enum { JOEY_SIGNAL_ALL = 1 }; /* every process of the container, not just init *
 struct joey_backend {
 	const char *name; /* stored in state.json */
 
+	/* Says what is to be known of it among the annotations of `joey features`.  Asks nothing that takes long. */
+	void (*features)(joey_say_fn say, void *arg);
+
 	/* What this host offers for it.  No container, no lock; bounded in time; 0 or -errno. */
 	int (*check)(struct joey_findings *f);
 

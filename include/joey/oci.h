@@ -366,7 +366,10 @@ const char *joey_config_annotation(const struct joey_config *c, const char *key)
 
 /* The documents of `joey spec` and `joey features`; heap strings ending in a newline. */
 int joey_spec_default(bool rootless, uint32_t euid, uint32_t egid, char **ret, struct joey_err *err);
-int joey_features(const char *version, const char *commit, char **ret, struct joey_err *err);
+/* more: says what else is to be among the annotations; may be NULL. */
+typedef void (*joey_say_fn)(void *arg, const char *key, const char *value);
+int joey_features(const char *version, const char *commit, void (*more)(joey_say_fn say, void *arg), char **ret,
+		  struct joey_err *err);
 
 /* Capability set/name tables (libcap), shared by features and warnings. -ENOENT if unknown. */
 int joey_cap_from_string(const char *name, unsigned *ret);

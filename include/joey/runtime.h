@@ -123,6 +123,9 @@ int joey_rt_delete(const struct joey_runtime *rt, const char *id, bool force, st
 /* state document, heap, indent 2, ends without newline */
 int joey_rt_state(const struct joey_runtime *rt, const char *id, char **ret_json, struct joey_err *err);
 
+/* The features document, with what the backends say of themselves; heap. */
+int joey_rt_features(const char *version, const char *commit, char **ret, struct joey_err *err);
+
 /* Findings of the backends; *ret_usable: containers can run.  The caller frees ret. */
 int joey_rt_check(struct joey_findings *ret, bool *ret_usable, struct joey_err *err);
 /* {"usable":..., "findings":[...]}, indent 2, heap. */

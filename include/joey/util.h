@@ -177,6 +177,9 @@ int joey_self_protect(char *const argv[]);
 /* Where the program was found on the host, also after that; "" if unknown. */
 const char *joey_self_path(void);
 
+/* Is this process in another user namespace than the host's own? */
+bool joey_in_userns(void);
+
 /* ---- processes ---------------------------------------------------------------------------------------- */
 
 /* Field 22 of /proc/PID/stat (clock ticks since boot) and field 3 (state letter).  -ESRCH if it is gone. */

@@ -30,9 +30,13 @@ struct joey_vmm_spec {
  * second where KVM is broken.  why: heap text when it is not KVM ("/dev/kvm: no such file..."), else NULL.
  */
 enum joey_accel joey_vmm_accel(int cache_dir_fd, char **ret_why);
+/* Is that known already?  Nothing is probed or written. */
+bool joey_vmm_accel_known(enum joey_accel *ret);
 /* /run/joey-cache, which is made when it is missing and must be ours; or -errno. */
 int joey_vmm_cache_open(void);
 
+/* Which program runs machines: wanted, or what is found; heap. */
+int joey_vmm_find_hypervisor(const char *wanted, char **ret, struct joey_err *err);
 /* Where the guest's kernel and initramfs are: <dir of joey>/guest/{small,debian} in a build tree, then the installed
  * ones. Heap strings.  JOEY_EK_NOT_FOUND says what to do ("make guest"). */
 int joey_vmm_find_guest(char **ret_kernel, char **ret_initramfs, struct joey_err *err);

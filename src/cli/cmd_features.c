@@ -7,7 +7,7 @@ static const struct opt opts[] = { OPT_END };
 static int run(const struct globals *g, const void *opts_in, char **argv, size_t argc, struct joey_err *err)
 {
 	autofree char *json = NULL;
-	int r = joey_features(JOEY_VERSION, JOEY_COMMIT, &json, err);
+	int r = joey_rt_features(JOEY_VERSION, JOEY_COMMIT, &json, err);
 
 	(void)g;
 	(void)opts_in;

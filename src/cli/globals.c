@@ -2,7 +2,6 @@
 /* Global options: what they say, and what holds when they say nothing. */
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli-internal.h"
 
@@ -33,14 +32,6 @@ int globals_log(const struct globals *g, struct joey_err *err)
 		return joey_err_set(err, JOEY_EK_USAGE, EINVAL, "invalid log-format: %s", g->log_format);
 	log_sinks_init(g->log && *g->log ? g->log : NULL, json, g->debug.v);
 	return 0;
-}
-
-/* The initial user namespace has a fixed inode: PROC_USER_INIT_INO in the kernel's include/linux/proc_ns.h. */
-static bool in_user_namespace(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 0xEFFFFFFDU;
 }
 
 static int find_rootless(struct globals *g, bool in_userns, struct joey_err *err)
@@ -131,7 +122,7 @@ int globals_conf(struct globals *g, struct joey_err *err)
 	const struct joey_conf *c = &g->conf;
 	int r;
 
-	g->in_userns = in_user_namespace();
+	g->in_userns = joey_in_userns();
 	r = joey_conf_read(&g->conf, g->config, g->in_userns, err);
 	if (r < 0)
 		return r;

@@ -21,7 +21,7 @@
 
 /* Annotations that change what joey does; a trailing '.' stands for a prefix. */
 static const char *const unsafe_annotations[] = {
-	"bundle", "org.criu.config", "org.systemd.property.", "run.oci.", NULL,
+	"bundle", "io.joey.profile", "io.joey.sandbox", "org.criu.config", "org.systemd.property.", "run.oci.", NULL,
 };
 
 static void put_strings(struct joey_json_out *o, const char *key, const char *const *list)
@@ -162,7 +162,13 @@ static void put_linux(struct joey_json_out *o)
 	joey_json_out_end(o);
 }
 
-static void put_annotations(struct joey_json_out *o, const char *version, const char *commit)
+static void say(void *arg, const char *key, const char *value)
+{
+	joey_json_out_string(arg, key, value);
+}
+
+static void put_annotations(struct joey_json_out *o, const char *version, const char *commit,
+			    void (*more)(joey_say_fn say, void *arg))
 {
 	const struct scmp_version *lib = seccomp_version();
 
@@ -174,12 +180,15 @@ static void put_annotations(struct joey_json_out *o, const char *version, const 
 		joey_json_out_string(o, "io.github.seccomp.libseccomp.version", text);
 	}
 	joey_json_out_string(o, "io.joey.commit", commit);
+	if (more)
+		more(say, o);
 	joey_json_out_string(o, "io.joey.version", version);
 	joey_json_out_string(o, "org.opencontainers.runc.checkpoint.enabled", "true");
 	joey_json_out_end(o);
 }
 
-int joey_features(const char *version, const char *commit, char **ret, struct joey_err *err)
+int joey_features(const char *version, const char *commit, void (*more)(joey_say_fn say, void *arg), char **ret,
+		  struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(4);
 
@@ -189,7 +198,7 @@ int joey_features(const char *version, const char *commit, char **ret, struct jo
 	put_names(o, "hooks", &oci_names_hooks, false);
 	put_strings(o, "mountOptions", joey_mount_opts_names());
 	put_linux(o);
-	put_annotations(o, version, commit);
+	put_annotations(o, version, commit, more);
 	put_strings(o, "potentiallyUnsafeConfigAnnotations", unsafe_annotations);
 	joey_json_out_end(o);
 	return oci_finish_document(o, "the features", ret, err);

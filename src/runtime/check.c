@@ -6,11 +6,14 @@
 
 int joey_rt_check(struct joey_findings *ret, bool *ret_usable, struct joey_err *err)
 {
-	const struct joey_backend *be = joey_backend_by_name(NULL);
-	int r = be->check ? be->check(ret) : 0;
+	const struct joey_backend *const backends[] = { joey_backend_by_name(NULL), joey_backend_isolating() };
 
-	if (r < 0)
-		return joey_err_sys(err, -r, "check the host");
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(backends); i++) {
+		int r = backends[i] && backends[i]->check ? backends[i]->check(ret) : 0;
+
+		if (r < 0)
+			return joey_err_sys(err, -r, "check the host");
+	}
 	*ret_usable = true;
 	for (size_t i = 0; i < ret->n; i++)
 		if (ret->v[i].level == JOEY_FINDING_MISSING)

@@ -13,6 +13,8 @@
 #define KEY_SANDBOX "io.joey.sandbox"
 #define KEY_PROFILE "io.joey.profile"
 
+const char rt_annotations[] = KEY_PROFILE " " KEY_SANDBOX;
+
 static const struct joey_conf no_conf = JOEY_CONF_INIT;
 
 static int check_annotations(const struct joey_config *c, struct joey_err *err)

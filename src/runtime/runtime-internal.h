@@ -189,6 +189,8 @@ int rt_launch_prepare(struct rt_launch *l, struct joey_err *err);
 int rt_launch(struct rt_launch *l, struct joey_err *err);
 /* choose.c: normal or sandboxed; sets be and vm. */
 int rt_choose(struct rt_launch *l, struct joey_err *err);
+/* The annotations of joey's own that are heard, for people. */
+extern const char rt_annotations[];
 /* Of a container that nobody has said anything about. */
 int rt_choose_machine(const struct joey_runtime *rt, const struct joey_template_opts *o, struct joey_vm_choice *ret,
 		      struct joey_err *err);

@@ -12,6 +12,8 @@ static bool vm_is_accelerated(void)
 
 const struct joey_backend joey_vm_backend = {
 	.name = "vm",
+	.features = vm_features,
+	.check = vm_check,
 	.is_accelerated = vm_is_accelerated,
 	.templates = &vm_templates,
 	.create = vm_create,

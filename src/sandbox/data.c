@@ -3,6 +3,11 @@
 #include "joey/json.h"
 #include "sandbox/sandbox-internal.h"
 
+const char *vm_isolation(enum joey_accel accel)
+{
+	return accel == JOEY_ACCEL_KVM ? "full" : "compat";
+}
+
 int data_save(struct joey_container *c, const struct vm_data *d, struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(0);
@@ -19,7 +24,7 @@ int data_save(struct joey_container *c, const struct vm_data *d, struct joey_err
 	joey_json_out_string(o, "kind", "vm");
 	joey_json_out_string(o, "id", d->sandbox);
 	joey_json_out_string(o, "accelerator", joey_accel_to_string(d->accel));
-	joey_json_out_string(o, "isolation", d->accel == JOEY_ACCEL_KVM ? "full" : "compat");
+	joey_json_out_string(o, "isolation", vm_isolation(d->accel));
 	joey_json_out_u64(o, "vcpus", d->vcpus);
 	joey_json_out_u64(o, "memory", d->memory);
 	joey_json_out_u64(o, "overhead", VM_OVERHEAD);

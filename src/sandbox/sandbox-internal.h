@@ -233,6 +233,10 @@ int vm_exec(struct joey_container *c, const struct joey_exec *args, pid_t *ret_p
 int vm_signal(struct joey_container *c, int sig, unsigned flags, struct joey_err *err);
 int vm_set_paused(struct joey_container *c, bool paused, struct joey_err *err);
 int vm_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err);
+void vm_features(joey_say_fn say, void *arg);
+int vm_check(struct joey_findings *f);
+/* "full" or "compat" */
+const char *vm_isolation(enum joey_accel accel);
 int vm_guest_processes(struct joey_container *c, struct joey_guest_processes *ret, struct joey_err *err);
 int vm_guest_console(struct joey_container *c, char **ret, size_t *ret_n, struct joey_err *err);
 /* A reply to PIDS, whatever is in it. */

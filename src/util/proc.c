@@ -2,6 +2,7 @@
 /* Identity and end of processes. A pid alone names nothing: it is reused; pid + start time does. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "joey/syscalls.h"
@@ -109,4 +110,12 @@ void joey_signals_default(void)
 			(void)sigaction(sig, &dfl, NULL);
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The initial one has a fixed inode: PROC_USER_INIT_INO in the kernel's include/linux/proc_ns.h. */
+bool joey_in_userns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 0xEFFFFFFDU;
 }

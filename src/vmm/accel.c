@@ -138,6 +138,24 @@ enum joey_accel joey_vmm_accel(int cache_dir_fd, char **ret_why)
 	return usable ? JOEY_ACCEL_KVM : JOEY_ACCEL_TCG;
 }
 
+bool joey_vmm_accel_known(enum joey_accel *ret)
+{
+	autostr struct joey_str id = JOEY_STR_INIT;
+	autoclose int dir = -EBADF;
+	autofree char *why = NULL;
+	bool usable = false;
+	int r = identity(&id);
+
+	if (r == 0) {
+		dir = open("/run/joey-cache", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r = dir < 0 ? -errno : recall(dir, id.buf, &usable, &why);
+	} else if (faccessat(AT_FDCWD, "/dev/kvm", F_OK, 0) < 0 && errno == ENOENT) {
+		r = 0;
+	}
+	*ret = usable ? JOEY_ACCEL_KVM : JOEY_ACCEL_TCG;
+	return r == 0;
+}
+
 void vmm_accel_refute(const char *why)
 {
 	autostr struct joey_str id = JOEY_STR_INIT;

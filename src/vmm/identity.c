@@ -20,8 +20,10 @@ enum { FORMAT = 1, MEMORY_MIN = 64 << 20, VCPUS_MAX = 256, TCG_LIMIT_MS = 30000,
 
 #ifdef __aarch64__
 #define QEMU_NAME "qemu-system-aarch64"
+#define QEMU_PACKAGE "qemu-system-arm"
 #else
 #define QEMU_NAME "qemu-system-x86_64"
+#define QEMU_PACKAGE "qemu-system-x86"
 #endif
 
 static const char *const hypervisors[] = { "/usr/bin/" QEMU_NAME, "/usr/local/bin/" QEMU_NAME,
@@ -156,26 +158,32 @@ static int open_file(const char *path, const char *what, int *ret, struct joey_e
 	return 0;
 }
 
-static int find_hypervisor(const char *wanted, struct vmm_inputs *in, struct joey_err *err)
+int joey_vmm_find_hypervisor(const char *wanted, char **ret, struct joey_err *err)
 {
 	const char *path = wanted;
-	int r;
 
 	for (size_t i = 0; !path && i < JOEY_ARRAY_SIZE(hypervisors); i++)
 		if (faccessat(AT_FDCWD, hypervisors[i], X_OK, AT_EACCESS) == 0)
 			path = hypervisors[i];
 	if (!path)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOENT,
-				    "no hypervisor: install " QEMU_NAME " (Debian package: qemu-system-x86)");
-	r = open_file(path, "hypervisor", &in->hypervisor_fd, err);
-	if (r < 0)
-		return r;
+				    "no hypervisor: install " QEMU_NAME " (Debian package: " QEMU_PACKAGE ")");
 	/* Distributions link it to where it is; the jail shows the real directory. */
-	in->hypervisor = realpath(path, NULL);
-	if (!in->hypervisor)
-		return joey_err_sys(err, errno, "resolve hypervisor '%s'", path);
+	*ret = realpath(path, NULL);
+	return *ret ? 0 : joey_err_sys(err, errno, "open hypervisor '%s'", path);
+}
+
+static int find_hypervisor(const char *wanted, struct vmm_inputs *in, struct joey_err *err)
+{
+	int r;
+
+	if (wanted && wanted[0] != '/')
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "hypervisor: '%s' is not an absolute path", wanted);
+	r = joey_vmm_find_hypervisor(wanted, &in->hypervisor, err);
+	if (r == 0)
+		r = open_file(in->hypervisor, "hypervisor", &in->hypervisor_fd, err);
 	in->spec.hypervisor = in->hypervisor;
-	return 0;
+	return r;
 }
 
 static int check_size(struct joey_vmm_spec *spec, struct joey_err *err)

@@ -12,10 +12,11 @@ setup() {
 
 # own_cache: from here on joey has templates of this test's own, without any.
 own_cache() {
+	REAL=$(realpath "$RUNTIME")
 	mkdir -m 700 "$T/cache"
 	cat >"$T/joey-own" <<-EOT
 		#!/bin/sh
-		exec unshare -m sh -c 'mkdir -p /run/joey-cache && mount --bind "$T/cache" /run/joey-cache && exec "\$0" "\$@"' "$(realpath "$RUNTIME")" "\$@"
+		exec unshare -m sh -c 'mkdir -p /run/joey-cache && mount --bind "$T/cache" /run/joey-cache && exec "\$0" "\$@"' "$REAL" "\$@"
 	EOT
 	chmod 755 "$T/joey-own"
 	RUNTIME=$T/joey-own
@@ -157,6 +158,44 @@ conf() { printf '%s\n' "$@" >"$T/joey.conf" && chmod 644 "$T/joey.conf"; }
 	rt_ok template prune --all
 	equals "$output" '1 removed'
 	equals "$(ls "$T/cache/templates")" ''
+}
+
+@test "[S16] features and check say whether sandboxes work here, and as what" {
+	own_cache
+	note() { jq -r --arg k "io.joey.sandbox.$1" '.annotations[$k] // "unknown"' <<<"$output"; }
+	level() { jq -r --arg n "$1" '.findings[] | select(.area == "sandbox" and .name == $n).level' <<<"$output"; }
+	rt_ok features
+	[ ! -e "$T/cache/kvm-verdict" ] # asks nobody
+	equals "$(note supported)" true
+	[ -x "$(note hypervisor)" ]
+	[ -e "$(note kernel)" ]
+	[ ! -e /dev/kvm ] || equals "$(note accelerator)" unknown
+	rt_ok check -f json
+	equals "$(level hypervisor) $(level guest) $(level template)" 'ok ok limited'
+	rt_ok template build --memory 256M
+	rt_ok check -f json
+	equals "$(level template)" ok
+	rt_ok features
+	local accel isolation
+	accel=$(note accelerator) isolation=$(note isolation)
+	[[ $accel+$isolation =~ ^(kvm\+full|tcg\+compat)$ ]]
+	equals "$(jq -r '.[0].accelerator' <<<"$(templates && echo "$output")")" "$accel"
+	rt_ok check
+	has_match '^(ok|limited) +sandbox +containers +can be sandboxed'
+	has_match '^(ok|limited) +sandbox +KVM '
+	equals "$(tail -n 1 <<<"$output")" 'containers can run on this host'
+	# what is missing is said, and costs normal containers nothing
+	mkdir "$T/empty"
+	cp "$REAL" "$T/empty/joey"
+	if [ ! -e /usr/libexec/joey/guest ] && [ ! -e /usr/local/libexec/joey/guest ]; then
+		RUNTIME=$T/empty/joey
+		rt_ok check
+		has_match '^limited +sandbox +guest +no kernel for the guest .*make guest'
+		has_match '^limited +sandbox +containers +cannot be sandboxed'
+		rt_ok features
+		equals "$(note kernel)" unknown
+		RUNTIME=$T/joey-own
+	fi
 }
 
 # ---- a look inside ---------------------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ features() {
 	jq -e '.linux.cgroup.v1 == false and (.linux.namespaces|index("time"))' "$T/f"
 	jq -e '.linux.memoryPolicy.modes and .linux.netDevices.enabled' "$T/f"
 	jq -e '.potentiallyUnsafeConfigAnnotations|index("bundle") and index("org.systemd.property.") and index("run.oci.")' "$T/f"
+	jq -e '.potentiallyUnsafeConfigAnnotations|index("io.joey.sandbox") and index("io.joey.profile")' "$T/f"
+	jq -e '.annotations|.["io.joey.sandbox.supported"] == "true" and .["io.joey.sandbox.checkpoint.enabled"] == "false"' "$T/f"
 	jq -e '[.annotations[]|type]|all(.=="string")' "$T/f"
 	! jq -r '.annotations[]' "$T/f" | grep -q '^$'
 }

@@ -204,7 +204,7 @@ static void test_features(void **state)
 	const struct joey_json *annotations;
 
 	(void)state;
-	assert_int_equal(joey_features("1.2.3", "abc", &text, &err), 0);
+	assert_int_equal(joey_features("1.2.3", "abc", NULL, &text, &err), 0);
 	assert_int_equal(text[strlen(text) - 1], '\n');
 	assert_int_equal(joey_json_parse(text, strlen(text), 1 << 20, &arena, &doc, &err), 0);
 	assert_string_equal(joey_json_get_string(doc, "ociVersionMin"), "1.0.0");
