@@ -283,6 +283,7 @@ struct joey_vm { /* OCI "vm" object; kept for the sandbox backend */
 	char *hypervisor_path, *kernel_path, *kernel_initrd, *image_path, *image_format;
 	struct joey_strlist hypervisor_parameters, kernel_parameters;
 	struct joey_opt_u64 vcpus, memory; /* hwConfig */
+	const char *hw_other;              /* another member that hwConfig has; static */
 };
 
 struct joey_config {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The vm object (spec config-vm.md), kept for the VM backend.  The document says hwConfig, the Go binding writes
- * hwconfig: both are taken.
+ * hwconfig: both are taken.  The document wants a kernel in it; here the administrator's is used where none is named,
+ * so that a config can ask for a size and nothing else.
  */
 #include "oci/oci-internal.h"
 
@@ -64,7 +65,12 @@ static int hw_config(struct oci_ctx *c, const struct joey_json *v, void *field)
 		FIELD("vcpus", NUMBER, vcpus, oci_opt_u64),
 		FIELD("memory", NUMBER, memory, oci_opt_u64),
 	};
+	static const char *const others[] = { "deviceTree", "dtdevs", "iomems", "irqs" };
+	struct joey_vm *vm = field;
 
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(others); i++)
+		if (joey_json_get(v, others[i]))
+			vm->hw_other = others[i];
 	return OCI_OBJECT(c, v, fields, field);
 }
 
@@ -80,9 +86,7 @@ int oci_vm(struct oci_ctx *c, const struct joey_json *v, void *field)
 
 	if (!vm)
 		return oci_nomem(c);
-	r = oci_require(c, v, "kernel");
-	if (r == 0)
-		r = OCI_OBJECT(c, v, fields, vm);
+	r = OCI_OBJECT(c, v, fields, vm);
 	if (r == 0)
 		*(struct joey_vm **)field = vm;
 	return r;

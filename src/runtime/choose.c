@@ -156,6 +156,8 @@ static int apply_object(const struct joey_vm *o, const struct joey_conf *conf, s
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm: parameters are not taken from a config");
 	if (o->image_path)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm.image: not supported yet");
+	if (o->hw_other)
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm.hwConfig.%s: not supported", o->hw_other);
 	r = take_path("vm.hypervisor.path", o->hypervisor_path, &conf->sandbox.hypervisor_dirs, &vm->hypervisor, err);
 	if (r == 0)
 		r = take_path("vm.kernel.path", o->kernel_path, &conf->sandbox.kernel_dirs, &vm->kernel, err);

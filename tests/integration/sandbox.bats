@@ -98,7 +98,17 @@ ended_well() {
 	create
 	[ -e "$(place)" ]
 	rt_ok delete --force "$CID"
+	cfg 'del(.annotations) | .vm={hwConfig:{memory:536870912}}'
+	create
+	equals "$(jq -c '[.vcpus,.memory]' "$(place)/sandbox.json")" '[1,536870912]'
+	rt_ok delete --force "$CID"
 	local guest c=$T/joey.conf
+	cfg 'del(.vm)'
+	printf '%s\n' '[sandbox]' 'max_memory = 300M' >"$c"
+	chmod 644 "$c"
+	rt_ok --config "$c" create "${VM[@]}" --bundle "$B" "$CID"
+	equals "$(jq .memory "$(place)/sandbox.json")" 314572800
+	rt_ok delete --force "$CID"
 	guest=$(dirname "$(realpath "$rt")")/guest/small
 	[ -e "$guest/vmlinux" ] || return 0
 	guest=$(realpath "$guest")

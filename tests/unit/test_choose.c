@@ -110,6 +110,16 @@ static void test_what_is_forbidden(void **state)
 	config(f, "", ",\"vm\":{\"kernel\":{\"path\":\"/k/vmlinux\"},\"hwConfig\":{\"memory\":2000000000}}");
 	assert_non_null(strstr(chosen(f, "[sandbox]\nkernel_dirs = /k\nmax_memory = 1G\n"),
 			       "memory of a machine: joey.conf allows"));
+	/* the size alone: the kernel is the administrator's */
+	config(f, "", ",\"vm\":{\"hwConfig\":{\"vcpus\":2,\"memory\":1073741824}}");
+	assert_string_equal(chosen(f, "[sandbox]\nmax_memory = 1G\nmax_vcpus = 2\n"), "fake-vm");
+	assert_string_equal(fake.vm_texts, "- - -");
+	assert_true(fake.vm_memory == 1 << 30 && fake.vm_vcpus == 2);
+	assert_non_null(strstr(chosen(f, "[sandbox]\nmax_memory = 512M\n"), "(max_memory)"));
+	assert_non_null(strstr(chosen(f, "[sandbox]\nmax_vcpus = 1\n"), "(max_vcpus)"));
+	assert_non_null(strstr(chosen(f, "[sandbox]\nallow = option\n"), end));
+	config(f, "", ",\"vm\":{\"hwConfig\":{\"irqs\":[1]}}");
+	assert_string_equal(chosen(f, ""), "vm.hwConfig.irqs: not supported");
 	config(f, "", ",\"vm\":{\"kernel\":{\"path\":\"/k/vmlinux\"}}");
 	assert_string_equal(chosen(f, ""), "vm.kernel.path: joey.conf allows no such path: /k/vmlinux");
 	assert_string_equal(chosen(f, "[sandbox]\nkernel_dirs = /k\n"), "fake-vm");

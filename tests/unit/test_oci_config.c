@@ -73,7 +73,9 @@ static const struct oci_case hooks[] = {
 static const struct oci_case vms[] = {
 	{ VM(""), NULL },
 	{ VM(",\"hwConfig\":{\"vcpus\":2,\"memory\":1,\"irqs\":[1]},\"image\":{\"path\":\"/i\"}"), NULL },
-	{ "\"vm\":{}", "vm.kernel: must be given" },
+	{ "\"vm\":{}", NULL },
+	{ "\"vm\":{\"hwConfig\":{\"vcpus\":2}}", NULL },
+	{ "\"vm\":{\"hwconfig\":{\"memory\":\"2G\"}}", "vm.hwconfig.memory: must be a number" },
 	{ "\"vm\":{\"kernel\":{}}", "vm.kernel.path: must be given" },
 	{ "\"vm\":{\"kernel\":{\"path\":\"k\"}}", "vm.kernel.path: must be an absolute path" },
 	{ "\"vm\":{\"kernel\":{\"path\":\"/k\",\"initrd\":\"i\"}}", "vm.kernel.initrd: must be an absolute path" },
