@@ -48,7 +48,6 @@ const struct joey_json *joey_json_get(const struct joey_json *o, const char *key
 /* Of a key of o; NULL / -ENOENT when absent, -EINVAL when of another type or out of range. */
 const char *joey_json_get_string(const struct joey_json *o, const char *key);
 int joey_json_get_u64(const struct joey_json *o, const char *key, uint64_t *ret);
-int joey_json_get_i64(const struct joey_json *o, const char *key, int64_t *ret);
 int joey_json_get_bool(const struct joey_json *o, const char *key, bool *ret);
 
 /* ---- writer: a sticky failure flag, checked once by joey_json_out_finish() ----------------------------- */

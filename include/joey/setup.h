@@ -179,12 +179,9 @@ int joey_unix_connect(const char *path, int *ret_fd, struct joey_err *err);
 /* One message: name as payload, one fd (the console and pidfd socket protocol). */
 int joey_send_one_fd(int sock, const char *name, int fd, struct joey_err *err);
 
-/* One hook: fork, exec, stdin = state_json, deadline.  default_env is used when the hook has no env.
- * dir_fd: working directory or -EBADF.  kind and index are for the text:
+/* All hooks of a kind in order: fork, exec, stdin = state_json, deadline; default_env is for those without env; dir_fd:
+ * working directory or -EBADF.  Stops at the first failure, but for poststop, where failures are warnings:
  * "error running createRuntime hook #0: exit status 1, stdout: ..., stderr: ...". */
-int joey_hook_run(const struct joey_hook *hook, enum joey_hook_kind kind, size_t index, const char *state_json,
-		  char *const *default_env, int dir_fd, struct joey_err *err);
-/* All hooks of a kind in order; stops at the first failure, but for poststop, where failures are warnings. */
 int joey_hooks_run(const struct joey_config *config, enum joey_hook_kind kind, const char *state_json,
 		   char *const *default_env, int dir_fd, struct joey_err *err);
 

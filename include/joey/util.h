@@ -127,8 +127,6 @@ int joey_parse_i64(const char *s, int64_t *ret);
 int joey_parse_u32(const char *s, uint32_t *ret);
 /* uid or gid: digits only, <= 2^32-2. */
 int joey_parse_id(const char *s, uint32_t *ret);
-/* mode in octal */
-int joey_parse_mode(const char *s, mode_t *ret);
 
 /* ---- descriptors and files -------------------------------------------------------------------------- */
 

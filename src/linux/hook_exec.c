@@ -391,14 +391,6 @@ static int hook_run(const struct joey_hook *hook, enum joey_hook_kind kind, size
 	return 0;
 }
 
-int joey_hook_run(const struct joey_hook *hook, enum joey_hook_kind kind, size_t index, const char *state_json,
-		  char *const *default_env, int dir_fd, struct joey_err *err)
-{
-	const struct hook_files none = { -EBADF, -EBADF };
-
-	return hook_run(hook, kind, index, state_json, default_env, dir_fd, &none, err);
-}
-
 static int open_output(const struct joey_config *config, const char *key, int *ret_fd, struct joey_err *err)
 {
 	const char *path = joey_config_annotation(config, key);

@@ -33,15 +33,6 @@ int joey_json_get_u64(const struct joey_json *o, const char *key, uint64_t *ret)
 	return v->type == JOEY_JSON_NUMBER && joey_parse_u64(v->u.text, ret) == 0 ? 0 : -EINVAL;
 }
 
-int joey_json_get_i64(const struct joey_json *o, const char *key, int64_t *ret)
-{
-	const struct joey_json *v = joey_json_get(o, key);
-
-	if (!v)
-		return -ENOENT;
-	return v->type == JOEY_JSON_NUMBER && joey_parse_i64(v->u.text, ret) == 0 ? 0 : -EINVAL;
-}
-
 int joey_json_get_bool(const struct joey_json *o, const char *key, bool *ret)
 {
 	const struct joey_json *v = joey_json_get(o, key);

@@ -5,7 +5,7 @@
  */
 #include "joey/util.h"
 
-static int parse_base(const char *s, unsigned base, uint64_t *ret)
+int joey_parse_u64(const char *s, uint64_t *ret)
 {
 	uint64_t v = 0;
 
@@ -14,25 +14,20 @@ static int parse_base(const char *s, unsigned base, uint64_t *ret)
 	for (; *s; s++) {
 		unsigned digit = (unsigned)(*s - '0');
 
-		if (*s < '0' || digit >= base)
+		if (*s < '0' || digit > 9)
 			return -EINVAL;
-		if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, digit, &v))
+		if (__builtin_mul_overflow(v, 10U, &v) || __builtin_add_overflow(v, digit, &v))
 			return -ERANGE;
 	}
 	*ret = v;
 	return 0;
 }
 
-int joey_parse_u64(const char *s, uint64_t *ret)
-{
-	return parse_base(s, 10, ret);
-}
-
 int joey_parse_i64(const char *s, int64_t *ret)
 {
 	bool negative = s && *s == '-';
 	uint64_t v;
-	int r = parse_base(negative ? s + 1 : s, 10, &v);
+	int r = joey_parse_u64(negative ? s + 1 : s, &v);
 
 	if (r < 0)
 		return r;
@@ -45,7 +40,7 @@ int joey_parse_i64(const char *s, int64_t *ret)
 int joey_parse_u32(const char *s, uint32_t *ret)
 {
 	uint64_t v;
-	int r = parse_base(s, 10, &v);
+	int r = joey_parse_u64(s, &v);
 
 	if (r < 0)
 		return r;
@@ -65,18 +60,5 @@ int joey_parse_id(const char *s, uint32_t *ret)
 	if (v == UINT32_MAX) /* (uid_t)-1 means "no change" to the kernel */
 		return -ERANGE;
 	*ret = v;
-	return 0;
-}
-
-int joey_parse_mode(const char *s, mode_t *ret)
-{
-	uint64_t v;
-	int r = parse_base(s, 8, &v);
-
-	if (r < 0)
-		return r;
-	if (v > 07777)
-		return -ERANGE;
-	*ret = (mode_t)v;
 	return 0;
 }

@@ -11,12 +11,22 @@
 static char sh[] = "/bin/sh", dash_c[] = "-c", argv0[] = "hook-name";
 static const char *const STATE = "{\"ociVersion\":\"1.3.0\",\"id\":\"x\",\"status\":\"creating\"}";
 
+static int run_one(struct joey_hook *hook, enum joey_hook_kind kind, const char *state, char *const *default_env,
+		   int dir_fd, struct joey_err *err)
+{
+	struct joey_config config;
+
+	memset(&config, 0, sizeof(config));
+	config.hooks[kind] = (struct joey_hooks){ hook, 1 };
+	return joey_hooks_run(&config, kind, state, default_env, dir_fd, err);
+}
+
 /* Runs a shell script as a hook. */
 static int run_script(const char *script, uint32_t timeout, char *const *default_env, struct joey_err *err)
 {
 	char *text = strdup(script), *args[] = { argv0, dash_c, text, NULL };
 	struct joey_hook hook = { .path = sh, .args = { args, 3 }, .timeout = timeout };
-	int r = joey_hook_run(&hook, JOEY_HOOK_CREATE_RUNTIME, 3, STATE, default_env, -EBADF, err);
+	int r = run_one(&hook, JOEY_HOOK_CREATE_RUNTIME, STATE, default_env, -EBADF, err);
 
 	free(text);
 	return r;
@@ -63,9 +73,9 @@ static void test_never_reads(void **state)
 	memset(big, ' ', 3 << 20);
 	big[(3 << 20) - 1] = '\0';
 	args[2] = script;
-	assert_int_equal(joey_hook_run(&hook, JOEY_HOOK_POSTSTART, 0, big, NULL, -EBADF, NULL), 0);
+	assert_int_equal(run_one(&hook, JOEY_HOOK_POSTSTART, big, NULL, -EBADF, NULL), 0);
 	args[2] = count;
-	assert_int_equal(joey_hook_run(&hook, JOEY_HOOK_POSTSTART, 0, big, NULL, -EBADF, NULL), 0);
+	assert_int_equal(run_one(&hook, JOEY_HOOK_POSTSTART, big, NULL, -EBADF, NULL), 0);
 }
 
 static void test_failure_text(void **state)
@@ -73,12 +83,12 @@ static void test_failure_text(void **state)
 	static const struct {
 		const char *script, *want;
 	} cases[] = {
-		{ "exit 1", "error running createRuntime hook #3: exit status 1, stdout: , stderr: " },
+		{ "exit 1", "error running createRuntime hook #0: exit status 1, stdout: , stderr: " },
 		{ "echo out; echo err >&2; exit 7",
-		  "error running createRuntime hook #3: exit status 7, stdout: out, stderr: err" },
+		  "error running createRuntime hook #0: exit status 7, stdout: out, stderr: err" },
 		{ "printf 'a\\nb\\033[1mc\\n\\n'; exit 2",
-		  "error running createRuntime hook #3: exit status 2, stdout: a b [1mc, stderr: " },
-		{ "kill -9 $$", "error running createRuntime hook #3: signal: 9, stdout: , stderr: " },
+		  "error running createRuntime hook #0: exit status 2, stdout: a b [1mc, stderr: " },
+		{ "kill -9 $$", "error running createRuntime hook #0: signal: 9, stdout: , stderr: " },
 	};
 
 	(void)state;
@@ -97,13 +107,13 @@ static void test_cannot_execute(void **state)
 	struct joey_hook hook = { .path = nope };
 
 	(void)state;
-	assert_int_equal(joey_hook_run(&hook, JOEY_HOOK_PRESTART, 0, STATE, NULL, -EBADF, &err), -ENOENT);
+	assert_int_equal(run_one(&hook, JOEY_HOOK_PRESTART, STATE, NULL, -EBADF, &err), -ENOENT);
 	assert_string_equal(joey_err_text(&err), "error running prestart hook #0: fork/exec /nonexistent/hook: "
 						 "no such file or directory");
 	joey_err_clear(&err);
 	hook.path = dir;
-	assert_int_equal(joey_hook_run(&hook, JOEY_HOOK_PRESTART, 1, STATE, NULL, -EBADF, &err), -EACCES);
-	assert_string_equal(joey_err_text(&err), "error running prestart hook #1: fork/exec /tmp: permission denied");
+	assert_int_equal(run_one(&hook, JOEY_HOOK_PRESTART, STATE, NULL, -EBADF, &err), -EACCES);
+	assert_string_equal(joey_err_text(&err), "error running prestart hook #0: fork/exec /tmp: permission denied");
 }
 
 static void test_timeout(void **state)
@@ -115,7 +125,7 @@ static void test_timeout(void **state)
 	/* children in the group die with it; they hold the pipes */
 	assert_true(run_script("sleep 600 & sleep 600", 1, NULL, &err) < 0);
 	assert_string_equal(joey_err_text(&err),
-			    "error running createRuntime hook #3: hook ran past specified timeout of 1.0s");
+			    "error running createRuntime hook #0: hook ran past specified timeout of 1.0s");
 	assert_int_equal(err.kind, JOEY_EK_TIMEOUT);
 	assert_true(joey_now_ms() - start < 8000);
 }
@@ -164,15 +174,15 @@ static void test_environment(void **state)
 
 	(void)state;
 	assert_int_equal(setenv("JOEY_LEAK", "1", 1), 0);
-	if (joey_hook_run(&hook, JOEY_HOOK_PRESTART, 0, STATE, evil, -EBADF, &err) < 0)
+	if (run_one(&hook, JOEY_HOOK_PRESTART, STATE, evil, -EBADF, &err) < 0)
 		fail_msg("%s", joey_err_text(&err));
 	hook.has_env = false;
-	assert_int_equal(joey_hook_run(&hook, JOEY_HOOK_PRESTART, 0, STATE, def, -EBADF, NULL), 0);
+	assert_int_equal(run_one(&hook, JOEY_HOOK_PRESTART, STATE, def, -EBADF, NULL), 0);
 	args[2] = bare;
-	assert_int_equal(joey_hook_run(&hook, JOEY_HOOK_PRESTART, 0, STATE, NULL, -EBADF, NULL), 0);
+	assert_int_equal(run_one(&hook, JOEY_HOOK_PRESTART, STATE, NULL, -EBADF, NULL), 0);
 	hook.has_env = true;
 	hook.env = (struct joey_strlist){ NULL, 0 };
-	assert_int_equal(joey_hook_run(&hook, JOEY_HOOK_PRESTART, 0, STATE, NULL, -EBADF, NULL), 0);
+	assert_int_equal(run_one(&hook, JOEY_HOOK_PRESTART, STATE, NULL, -EBADF, NULL), 0);
 }
 
 static void test_no_descriptors(void **state)
@@ -223,7 +233,7 @@ static void test_cwd_and_signals(void **state)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
 	signal(SIGPIPE, SIG_IGN);
-	r = joey_hook_run(&hook, JOEY_HOOK_PRESTART, 0, STATE, NULL, dir, &err);
+	r = run_one(&hook, JOEY_HOOK_PRESTART, STATE, NULL, dir, &err);
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (r < 0)

@@ -130,7 +130,6 @@ static void numbers_are_strict(void **state)
 	uint64_t u = 7;
 	int64_t i = 7;
 	uint32_t w = 7;
-	mode_t m = 7;
 
 	(void)state;
 	for (size_t n = 0; n < JOEY_ARRAY_SIZE(bad); n++) {
@@ -152,10 +151,6 @@ static void numbers_are_strict(void **state)
 	assert_int_equal(w, 4294967294u);
 	assert_int_equal(joey_parse_id("4294967295", &w), -ERANGE);
 	assert_int_equal(joey_parse_u32("4294967296", &w), -ERANGE);
-	assert_int_equal(joey_parse_mode("0755", &m), 0);
-	assert_int_equal(m, 0755);
-	assert_int_equal(joey_parse_mode("8", &m), -EINVAL);
-	assert_int_equal(joey_parse_mode("10000", &m), -ERANGE);
 }
 
 static int tmpdir(char *path)
