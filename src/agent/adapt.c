@@ -2,7 +2,8 @@
 /*
  * A config that was written for the host becomes one for the guest.  By rule, not by what the host says: rootfs and
  * bind sources are found on the share, by handle and number; every namespace is new, but for the network, which is the
- * guest's. What needs the host (its hooks, devices, resctrl, labels of its LSM) is not for us.
+ * guest's, and those that join.c has found. What needs the host (its hooks, devices, resctrl, labels of its LSM) is not
+ * for us.
  */
 #include <string.h>
 
@@ -17,11 +18,14 @@ static int no_memory(struct joey_err *err)
 
 static int adapt_namespaces(const struct agent_adapt *a, struct joey_config *c, struct joey_err *err)
 {
-	if (c->ns[JOEY_NS_USER].path && c->uid_mappings.n == 0)
+	if (c->ns[JOEY_NS_USER].path && c->uid_mappings.n == 0 && !*a->ns_path[JOEY_NS_USER])
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
 				    "a sandboxed container cannot join a user namespace of the host");
-	for (unsigned i = 0; i < JOEY_NS_MAX; i++)
-		c->ns[i].path = NULL;
+	for (unsigned i = 0; i < JOEY_NS_MAX; i++) {
+		c->ns[i].path = *a->ns_path[i] ? joey_arena_strdup(&c->arena, a->ns_path[i]) : NULL;
+		if (*a->ns_path[i] && !c->ns[i].path)
+			return no_memory(err);
+	}
 	c->ns[JOEY_NS_NET].present = true;
 	c->ns[JOEY_NS_NET].path = joey_arena_strdup(&c->arena, a->netns);
 	return c->ns[JOEY_NS_NET].path ? 0 : no_memory(err);

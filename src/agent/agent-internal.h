@@ -27,6 +27,7 @@ enum {
 	AGENT_TEXT = 60000,          /* of a worker's answer */
 	AGENT_LOG = 4096,            /* of a worker's warnings */
 	AGENT_SIGNAL_MAX = 64,
+	AGENT_GROUPS = 64, /* namespaces that are kept for containers to share */
 	AGENT_CLOCK_TRIES = 5,
 	AGENT_CLOCK_NS = 40000000, /* a round trip that is short enough: the error is half of it at most */
 };
@@ -85,6 +86,19 @@ void agent_container_gone(struct agent *a, uint32_t handle);
 
 /* ---- requests: request.c ---------------------------------------------------------------------------------------- */
 
+/* A namespace that a new container shares with others of the machine: join.c */
+struct agent_join {
+	enum joey_ns ns;
+	uint32_t of;          /* handle of the container whose it is, or 0: */
+	uint64_t group;       /* for all who say the same number */
+	const char *hostname; /* of a group's uts namespace */
+};
+struct agent_group {
+	enum joey_ns ns;
+	uint64_t key;
+	int fd;
+};
+
 struct agent_job {
 	struct agent_job *next;
 	uint32_t id; /* of the request */
@@ -99,6 +113,8 @@ struct agent_job {
 	int signal;
 	uint64_t *attrs; /* in arena; struct agent_adapt */
 	size_t n_attrs;
+	struct agent_join joins[JOEY_NS_MAX];
+	size_t n_joins;
 	const struct joey_json *json;
 	char *blob; /* heap */
 	size_t n_blob;
@@ -160,9 +176,16 @@ struct agent_adapt {
 	/* MOUNT_ATTR_* that the mounts of the rootfs and, from 1 on, of the config's bind sources have on the host */
 	const uint64_t *attrs;
 	size_t n_attrs;
+	char ns_path[JOEY_NS_MAX][40]; /* "": a new one */
 };
 int agent_adapt(void *arg, struct joey_config *config, struct joey_err *err);
 void agent_adapt_process(void *arg, struct joey_process *process);
+
+/* join.c: "join" of CREATE; what it needs made, before the worker is forked; in the worker: the paths. */
+int agent_join_parse(struct agent_job *j, struct joey_err *err);
+int agent_join_prepare(struct agent *a, const struct agent_job *j, struct joey_err *err);
+int agent_join_paths(const struct agent *a, const struct agent_job *j, struct agent_adapt *ret, struct joey_err *err);
+void agent_join_done(struct agent *a);
 
 /* net.c */
 int agent_net(const struct joey_json *request, struct joey_err *err);
@@ -203,6 +226,8 @@ struct agent {
 	size_t n_ended;
 	struct agent_blob blobs[AGENT_BLOBS];
 	size_t blob_bytes;
+	struct agent_group groups[AGENT_GROUPS];
+	size_t n_groups;
 	struct agent_job *waiting, *running;
 	size_t n_waiting, n_running;
 };

@@ -78,8 +78,10 @@ static int do_create(struct carry *c, struct joey_err *err)
 		.adapt = agent_adapt,
 		.adapt_arg = &adapt,
 	};
-	int exit_code, r = make_bundle(c, err);
+	int exit_code, r = agent_join_paths(c->a, c->j, &adapt, err);
 
+	if (r == 0)
+		r = make_bundle(c, err);
 	if (r == 0)
 		r = c->j->run ? joey_rt_run(&c->rt, &o, &exit_code, err) : joey_rt_create(&c->rt, &o, err);
 	if (r == 0)

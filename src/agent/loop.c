@@ -86,6 +86,8 @@ static void take_request(struct agent *a, const struct joey_frame *f)
 	}
 	r = j->type == JOEY_WIRE_CREATE ? need_share(a, &err) : 0;
 	if (r == 0)
+		r = agent_join_prepare(a, j, &err);
+	if (r == 0)
 		r = place(a, j, &err);
 	if (r == 0) {
 		agent_job_submit(a, j);
@@ -395,6 +397,7 @@ void agent_done(struct agent *a)
 	jobs_done(a, a->running);
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(a->blobs); i++)
 		free(a->blobs[i].data);
+	agent_join_done(a);
 	port_done(&a->ctl);
 	port_done(&a->io);
 	joey_close(a->sigfd);

@@ -217,6 +217,8 @@ static int fields(const struct rule *rule, struct agent_job *j, struct joey_err 
 		r = flag(j->json, flags[i].key, flags[i].ret, err);
 	if (r == 0)
 		r = attrs(j, err);
+	if (r == 0)
+		r = agent_join_parse(j, err);
 	if (r < 0)
 		return r;
 	j->name = joey_json_get_string(j->json, "id");

@@ -129,6 +129,11 @@ int share_seal(pid_t daemon, uint32_t handle, struct joey_err *err);
 void share_detach(pid_t daemon, uint32_t handle);
 void share_done(struct vm_sources *s);
 
+/* ---- join.c: the "join" of CREATE ------------------------------------------------------------------------------- */
+
+int join_write(const struct joey_container *c, const char *sandbox, const struct joey_config *config,
+	       struct joey_json_out *o, struct joey_err *err);
+
 /* ---- proxy.c: the process that an engine sees ------------------------------------------------------------------- */
 
 struct vm_proxy {

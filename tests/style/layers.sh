@@ -32,8 +32,8 @@ linux	linux oci util
 state	state cgroups oci util
 wire	wire util
 vmm	vmm wire util
-sandbox	backend state vmm wire linux cgroups oci util
-agent	runtime backend state wire linux cgroups oci util
+sandbox	backend state vmm wire linux namespaces cgroups oci util
+agent	runtime backend state wire linux namespaces cgroups oci util
 native	backend state linux namespaces cgroups oci util
 runtime	runtime backend state cgroups oci conf util
 cli	runtime backend state oci conf util

@@ -74,6 +74,14 @@ static void requests_and_their_fields(void **state)
 		{ JOEY_WIRE_START, "{\"c\":1,\"attrs\":[0,\"1\"]}", "guest: start: bad or missing \"attrs\"" },
 		{ JOEY_WIRE_START, "{\"c\":1,\"attrs\":[-1]}", "guest: start: bad or missing \"attrs\"" },
 		{ JOEY_WIRE_START, "{\"c\":1,\"attrs\":[1048576]}", "guest: start: bad or missing \"attrs\"" },
+		{ JOEY_WIRE_START, "{\"c\":1,\"join\":[{\"type\":\"ipc\",\"of\":3},{\"type\":\"uts\",\"group\":9}]}",
+		  NULL },
+		{ JOEY_WIRE_START, "{\"c\":1,\"join\":[{\"type\":\"pid\",\"group\":3}]}",
+		  "guest: start: bad or missing \"join\"" },
+		{ JOEY_WIRE_START, "{\"c\":1,\"join\":[{\"type\":\"ipc\",\"of\":0}]}",
+		  "guest: start: bad or missing \"join\"" },
+		{ JOEY_WIRE_START, "{\"c\":1,\"join\":[{\"type\":\"x\",\"of\":1}]}",
+		  "guest: start: bad or missing \"join\"" },
 		{ JOEY_WIRE_EXEC, "{\"c\":1,\"p\":2,\"rows\":65536}", "guest: exec: bad or missing \"rows\"" },
 		{ JOEY_WIRE_NET, "{}", NULL },
 		{ JOEY_WIRE_MOUNT, "{}", "guest: request: not for the guest" },
@@ -366,6 +374,29 @@ static void user_namespaces(void **state)
 	joey_config_free(c);
 }
 
+/* A namespace of another container, which must live; no file system is needed to find it. */
+static void namespaces_are_joined(void **state)
+{
+	struct agent_job j = { .n_joins = 1, .joins = { { .ns = JOEY_NS_IPC, .of = 5 } } };
+	struct agent_job create = { .type = JOEY_WIRE_CREATE, .c = 5, .name = "five" };
+	struct agent_adapt ad = { .handle = 6 };
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	struct agent_proc *p;
+
+	(void)state;
+	assert_int_equal(agent_join_prepare(&a, &j, &err), 0);
+	assert_int_equal(agent_join_paths(&a, &j, &ad, &err), -ESRCH);
+	joey_err_clear(&err);
+	assert_int_equal(agent_proc_add(&a, &create, &p, &err), 0);
+	p->state = AGENT_LIVE;
+	p->pid = 4711;
+	assert_int_equal(agent_join_paths(&a, &j, &ad, &err), 0);
+	assert_string_equal(ad.ns_path[JOEY_NS_IPC], "/proc/4711/ns/ipc");
+	assert_string_equal(ad.ns_path[JOEY_NS_UTS], "");
+	p->pid = 0;
+	agent_proc_remove(&a, p);
+}
+
 /* Flags of the sources' mounts on the host: kept until the config clears them, locked in a user namespace. */
 static void attributes_of_sources(void **state)
 {
@@ -418,6 +449,7 @@ int main(void)
 		cmocka_unit_test(what_becomes_of_a_config),
 		cmocka_unit_test(user_namespaces),
 		cmocka_unit_test(attributes_of_sources),
+		cmocka_unit_test_setup_teardown(namespaces_are_joined, set_up, tear_down),
 	};
 	int r;
 

@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -497,6 +498,17 @@ static int cmd_mknod(int argc, char **argv)
 	return 0;
 }
 
+/* shm make KEY | shm find KEY: a System V segment, in the ipc namespace */
+static int cmd_shm(int argc, char **argv)
+{
+	if (argc < 3)
+		return 2;
+	int make = !strcmp(argv[1], "make");
+	int id = shmget((key_t)atoi(argv[2]), 4096, make ? IPC_CREAT | 0600 : 0);
+	printf("%s\n", id >= 0 ? "found" : strerror(errno));
+	return 0;
+}
+
 static void print_file(const char *name, const char *path)
 {
 	char buf[256] = "";
@@ -577,6 +589,7 @@ static const struct cmd {
 	{ "reopen", cmd_reopen },
 	{ "spin", cmd_spin },
 	{ "clone", cmd_clone },
+	{ "shm", cmd_shm },
 };
 
 int main(int argc, char **argv)
