@@ -29,7 +29,7 @@ join() {
 }
 ex() { rt_ok exec "$@"; }
 
-@test "[S20] ipc and uts of the pod's first container by path: shared memory and host name are one, processes are not" {
+@test "[S22] ipc and uts of the pod's first container by path: shared memory and host name are one, processes are not" {
 	of_pod "$CID" '.annotations."io.kubernetes.cri.container-type"="sandbox" | .hostname="the-pod"'
 	of_pod "b$CID" "$(join ipc uts)"
 	of_pod "c$CID" '.hostname="alone"'
@@ -52,7 +52,7 @@ ex() { rt_ok exec "$@"; }
 	equals "$output" "$ipc"
 }
 
-@test "[S20] the pid namespace of a container of the pod: each sees the other's processes, the first one's end is the other's" {
+@test "[S22] the pid namespace of a container of the pod: each sees the other's processes, the first one's end is the other's" {
 	of_pod "$CID" .
 	of_pod "b$CID" "$(join pid) | .process.args=[\"sleep\",\"2000\"]"
 	ex "$CID" ps -o args
@@ -66,7 +66,7 @@ ex() { rt_ok exec "$@"; }
 	rt_fail '' create "${VM[@]}" --bundle "$B" "d$CID"
 }
 
-@test "[S20] a user namespace of the pod, and the ipc namespace that it owns" {
+@test "[S22] a user namespace of the pod, and the ipc namespace that it owns" {
 	have_userns || skip 'no user namespaces'
 	local maps='.linux.uidMappings=[{"containerID":0,"hostID":100000,"size":65536}] | .linux.gidMappings=.linux.uidMappings'
 	chown -R 100000:100000 "$B/rootfs" 2>/dev/null || true
@@ -78,7 +78,7 @@ ex() { rt_ok exec "$@"; }
 	equals "$output" "$of_first"
 }
 
-@test "[S20] namespaces of the host that an engine has pinned: one for all who name them, with the host name that is set there" {
+@test "[S22] namespaces of the host that an engine has pinned: one for all who name them, with the host name that is set there" {
 	touch "$T/ipc" "$T/uts" "$T/other"
 	unshare --ipc="$T/ipc" --uts="$T/uts" hostname pinned
 	MOUNTED+=("$T/ipc" "$T/uts")
@@ -104,7 +104,7 @@ ex() { rt_ok exec "$@"; }
 	equals "$(hostname)" "$(</proc/sys/kernel/hostname)"
 }
 
-@test "[S20] a path that is no namespace, or of another kind, is refused as for a normal container" {
+@test "[S22] a path that is no namespace, or of another kind, is refused as for a normal container" {
 	local path
 	for path in "/proc/self/ns/net" /etc/passwd "$T/none"; do
 		jq -c --arg p "$path" '.linux.namespaces |= map(if .type == "ipc" then .path=$p else . end)' <<<"$BASE" >"$B/config.json"
