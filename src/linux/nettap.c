@@ -34,7 +34,9 @@ int joey_net_tap_open(int *ret_fd, struct joey_err *err)
 	if (fd < 0)
 		return joey_err_sys(err, errno, "open /dev/net/tun");
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
-		return joey_err_sys(err, errno, "make a tap in the container's network namespace");
+		return joey_err_sys(err, errno,
+				    errno == EBUSY ? "another sandbox has the container's network namespace"
+						   : "make a tap in the container's network namespace");
 	*ret_fd = joey_take_fd(&fd);
 	return 0;
 }

@@ -70,15 +70,28 @@ struct create {
 	bool started; /* the machine, by us: its network is ours to set up */
 };
 
+/* A new network namespace stays empty unless a hook fills it. */
+static bool wants_network(const struct joey_create *a)
+{
+	if (a->vm.network == JOEY_VM_NETWORK_NONE)
+		return false;
+	return a->vm.network == JOEY_VM_NETWORK_TAP || a->config->ns[JOEY_NS_NET].path || a->runtime_hooks;
+}
+
 static int find_machine(struct create *k, struct joey_err *err)
 {
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
-	const struct vm_start how = { .args = k->args, .pod = k->data.pod, .tap_fd = k->tap_fd };
+	struct vm_start how = { .args = k->args, .pod = k->data.pod };
 	int r = place_load(&k->place, err);
 
 	if (r < 0 || (place_is_alive(&k->place) && client_connect(&k->cl, &k->place, &sub) == 0))
 		return r;
 	k->started = true;
+	/* the machine's; further containers of the pod have the network that it has */
+	r = wants_network(k->args) ? net_open_tap(k->proxy.pid, &k->tap_fd, err) : 0;
+	if (r < 0)
+		return r;
+	how.tap_fd = k->tap_fd;
 	return machine_start(&k->place, &how, &k->cl, err);
 }
 
@@ -204,14 +217,6 @@ static int ask_guest(struct create *k, struct joey_err *err)
 	return client_call(&k->cl, &call, NULL, NULL, err);
 }
 
-/* A new network namespace stays empty unless a hook fills it. */
-static bool wants_network(const struct joey_create *a)
-{
-	if (a->vm.network == JOEY_VM_NETWORK_NONE)
-		return false;
-	return a->vm.network == JOEY_VM_NETWORK_TAP || a->config->ns[JOEY_NS_NET].path || a->runtime_hooks;
-}
-
 static int connect_network(struct create *k, struct joey_err *err)
 {
 	struct vm_call call = { .type = JOEY_WIRE_NET, .fd = -EBADF, .timeout_ms = VM_CREATE_MS };
@@ -248,8 +253,6 @@ static int create(struct create *k, struct joey_err *err)
 		r = joey_init_make_cgroup(k->c, &cg, &k->cg, err);
 	if (r == 0)
 		r = make_proxy(k, err);
-	if (r == 0 && wants_network(a))
-		r = net_open_tap(k->proxy.pid, &k->tap_fd, err);
 	if (r == 0)
 		r = find_machine(k, err);
 	if (r == 0)

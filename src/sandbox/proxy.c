@@ -268,11 +268,21 @@ static void add_streams(struct proxy *p)
 	joey_relay_add(&p->relay, 2, STDERR_FILENO, JOEY_RELAY_RECEIVE, true, false);
 }
 
-static int enter_netns(const struct vm_proxy *v)
+static bool has_own_netns(const struct vm_proxy *v)
 {
-	if (v->netns >= 0)
-		return setns(v->netns, CLONE_NEWNET);
-	return v->new_netns ? unshare(CLONE_NEWNET) : 0;
+	return v->netns >= 0 || v->new_netns;
+}
+
+/* joey waits to hear of it: hooks and the tap find the namespace by our pid. */
+static int enter_netns(const struct vm_proxy *v, int leash)
+{
+	char byte = 0;
+
+	if (!has_own_netns(v))
+		return 0;
+	if ((v->netns >= 0 ? setns(v->netns, CLONE_NEWNET) : unshare(CLONE_NEWNET)) < 0)
+		byte = (char)errno;
+	return send(leash, &byte, 1, MSG_NOSIGNAL) == 1 && byte == 0 ? 0 : -1;
 }
 
 static _Noreturn void proxy_main(const struct vm_proxy *v, int sock, int leash, int tty)
@@ -295,7 +305,7 @@ static _Noreturn void proxy_main(const struct vm_proxy *v, int sock, int leash, 
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	p.sigfd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (p.sigfd < 0 || enter_netns(v) < 0)
+	if (p.sigfd < 0 || enter_netns(v, leash) < 0)
 		_exit(1);
 	if (tty >= 0) {
 		(void)setsid();
@@ -342,6 +352,21 @@ static int connect_pair(int type, int pair[2], struct joey_err *err)
 	return 0;
 }
 
+static int hear_of_netns(const struct vm_proxy *p, struct joey_err *err)
+{
+	char byte = 0;
+	ssize_t n;
+
+	if (!has_own_netns(p))
+		return 0;
+	do {
+		n = recv(p->leash, &byte, 1, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != 1)
+		return joey_err_set(err, JOEY_EK_OTHER, EPIPE, "the proxy process has ended");
+	return byte ? joey_err_sys(err, byte, "enter the container's network namespace") : 0;
+}
+
 int proxy_spawn(struct vm_proxy *p, struct joey_err *err)
 {
 	autoclose int master = -EBADF, tty = -EBADF;
@@ -358,6 +383,8 @@ int proxy_spawn(struct vm_proxy *p, struct joey_err *err)
 		r = spawn(p, io[1], leash[1], tty, err);
 	joey_close(io[1]);
 	joey_close(leash[1]);
+	if (r == 0)
+		r = hear_of_netns(p, err);
 	return r < 0 || master < 0 ? r : give_master(p, &master, err);
 }
 
