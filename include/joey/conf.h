@@ -52,6 +52,8 @@ struct joey_conf {
 		struct joey_strlist kernel_dirs, hypervisor_dirs, image_dirs;
 		uint32_t max_vcpus;
 		uint64_t max_memory; /* bytes */
+		uint32_t warm;       /* machines kept waiting ... */
+		uint32_t warm_time;  /* ... for so many seconds each */
 	} sandbox;
 	struct joey_conf_profile *profiles;
 	size_t n_profiles;

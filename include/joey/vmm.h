@@ -41,6 +41,12 @@ int joey_vmm_find_hypervisor(const char *wanted, char **ret, struct joey_err *er
  * ones. Heap strings.  JOEY_EK_NOT_FOUND says what to do ("make guest"). */
 int joey_vmm_find_guest(char **ret_kernel, char **ret_initramfs, struct joey_err *err);
 
+/* The name of the template that machines of this spec come from: hexadecimal, heap. */
+int joey_vmm_key(const struct joey_vmm_spec *spec, char **ret, struct joey_err *err);
+/* Moves the caller into the root of every cgroup hierarchy, for a process that outlives the container which it was made
+ * for.  Best effort: where it is refused, it stays. */
+void joey_vmm_leave_cgroups(void);
+
 /* A running machine.  Filled by joey_vmm_start(); the descriptors are the caller's. */
 struct joey_vmm {
 	pid_t pid; /* of QEMU, a child of the caller; dies with it (PR_SET_PDEATHSIG) */

@@ -49,7 +49,8 @@ enum joey_wire_type {
 	JOEY_WIRE_NET,
 	/* to the sandbox process only, never passed on */
 	JOEY_WIRE_ATTACH, /* one descriptor: the proxy's socket.  Reply: u32 handle */
-	JOEY_WIRE_MOUNT,  /* one descriptor: a detached mount */
+	JOEY_WIRE_ADOPT,  /* one descriptor: a listening socket.  {"id":s,"pod":bool}: the waiting machine is that one's
+			     now */
 	JOEY_WIRE_INFO,
 	JOEY_WIRE_WATCH, /* from now on EVENTs of the container */
 	JOEY_WIRE_CONSOLE,

@@ -102,11 +102,8 @@ static void take_hello(struct agent *a, const struct joey_frame *f)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 
-	if (a->greeted)
-		joey_err_set(&err, JOEY_EK_OTHER, EALREADY, "guest: HELLO comes once");
-	else if (agent_hello(a, f, &err) == 0)
-		return;
-	agent_reply(a, f->id, &err, NULL, 0);
+	if (agent_hello(a, f, &err) < 0)
+		agent_reply(a, f->id, &err, NULL, 0);
 }
 
 int agent_take_ctl(struct agent *a, const struct joey_frame *f)

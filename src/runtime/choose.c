@@ -265,6 +265,9 @@ int rt_choose(struct rt_launch *l, struct joey_err *err)
 	l->vm.pod = find_pod(l->config);
 	l->vm.need_kvm = conf->sandbox.without_kvm == JOEY_CONF_KVM_REFUSE;
 	l->vm.trust = conf->sandbox.trust == JOEY_CONF_TRUST_CONTAINER ? (l->vm.pod ? l->vm.pod : l->o->id) : NULL;
+	/* A machine for this container alone cannot have been made before. */
+	l->vm.warm = l->vm.trust ? 0 : conf->sandbox.warm;
+	l->vm.warm_time = conf->sandbox.warm_time;
 	l->be = be;
 	return 0;
 }

@@ -66,7 +66,6 @@ struct create {
 	struct joey_gate gate;
 	struct vm_proxy proxy;
 	struct vm_data data;
-	int tap_fd;
 	bool started; /* the machine, by us: its network is ours to set up */
 };
 
@@ -81,17 +80,14 @@ static bool wants_network(const struct joey_create *a)
 static int find_machine(struct create *k, struct joey_err *err)
 {
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
-	struct vm_start how = { .args = k->args, .pod = k->data.pod };
+	const struct vm_start how = { .args = k->args,
+				      .pod = k->data.pod,
+				      .netns_of = wants_network(k->args) ? k->proxy.pid : 0 };
 	int r = place_load(&k->place, err);
 
 	if (r < 0 || (place_is_alive(&k->place) && client_connect(&k->cl, &k->place, &sub) == 0))
 		return r;
 	k->started = true;
-	/* the machine's; further containers of the pod have the network that it has */
-	r = wants_network(k->args) ? net_open_tap(k->proxy.pid, &k->tap_fd, err) : 0;
-	if (r < 0)
-		return r;
-	how.tap_fd = k->tap_fd;
 	return machine_start(&k->place, &how, &k->cl, err);
 }
 
@@ -266,7 +262,7 @@ static int create(struct create *k, struct joey_err *err)
 		r = share_attach(k->place.pid, k->data.handle, &k->sources, err);
 	if (r == 0 && a->runtime_hooks)
 		r = a->runtime_hooks(a->arg, err);
-	if (r == 0 && k->started && k->tap_fd >= 0)
+	if (r == 0 && k->started && wants_network(a))
 		r = connect_network(k, err);
 	if (r == 0)
 		r = ask_guest(k, err);
@@ -288,7 +284,6 @@ int vm_create(struct joey_container *c, const struct joey_create *args, struct j
 		.cl = VM_CLIENT_INIT,
 		.gate = JOEY_GATE_INIT,
 		.proxy = VM_PROXY_INIT,
-		.tap_fd = -EBADF,
 		.data = { .sandbox = args->vm.pod ? args->vm.pod : c->id, .pod = args->vm.pod },
 	};
 	int r = create(&k, err);
@@ -307,7 +302,8 @@ int vm_create(struct joey_container *c, const struct joey_create *args, struct j
 	joey_gate_done(&k.gate);
 	share_done(&k.sources);
 	joey_cgroup_free(k.cg);
-	joey_close(k.tap_fd);
 	place_done(&k.place);
+	if (r == 0 && k.started)
+		pool_refill(args);
 	return r;
 }

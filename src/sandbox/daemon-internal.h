@@ -43,6 +43,11 @@ struct daemon_request {
 
 struct daemon {
 	const struct vm_daemon_args *args;
+	/* Others than args' once a waiting machine has been taken: */
+	char *id;
+	bool pod;
+	int listen_fd;
+	uint64_t warm_until; /* joey_now_ms() at which nobody will come for it any more; 0: it is somebody's */
 	struct joey_vmm vm;
 	int share_fd;
 	bool cold, up; /* up: HELLO was answered */
@@ -84,6 +89,8 @@ void daemon_request_remove(struct daemon *d, struct daemon_request *q);
 /* ---- daemon_guest.c -------------------------------------------------------------------------------------------- */
 
 int guest_begin(struct daemon *d, bool cold, struct joey_err *err);
+/* Entropy, clock and names: id is the request's. */
+int guest_put_hello(struct daemon *d, uint32_t id, struct joey_err *err);
 /* Something can be read from ctl, io, console or the monitor.  < 0: the machine is over, d->why. */
 int guest_take_ctl(struct daemon *d);
 int guest_take_io(struct daemon *d);

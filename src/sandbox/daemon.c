@@ -37,8 +37,7 @@ static size_t want(const struct daemon *d, struct pollfd *p)
 	bool room = has_room(&d->ctl) && has_room(&d->io) && has_room(&d->held);
 	size_t n = F_FIXED;
 
-	p[F_LISTEN] =
-		(struct pollfd){ .fd = d->n_conns < DAEMON_CONNS_MAX ? d->args->listen_fd : -1, .events = POLLIN };
+	p[F_LISTEN] = (struct pollfd){ .fd = d->n_conns < DAEMON_CONNS_MAX ? d->listen_fd : -1, .events = POLLIN };
 	p[F_CTL] = (struct pollfd){ .fd = d->vm.ctl, .events = out_events(&d->ctl, true) };
 	p[F_IO] = (struct pollfd){ .fd = d->vm.io, .events = out_events(&d->io, true) };
 	p[F_QMP] = (struct pollfd){ .fd = d->vm.qmp, .events = POLLIN };
@@ -107,6 +106,8 @@ static void flush_host(struct daemon *d)
 /* A watcher does not keep a machine, a verb does until it has what it came for. */
 static bool is_done(const struct daemon *d)
 {
+	if (d->warm_until)
+		return joey_now_ms() >= d->warm_until;
 	if (d->n_containers > 0 || d->n_procs > 0 || d->n_requests > 0)
 		return false;
 	return d->had_container || d->n_conns == 0;
@@ -156,10 +157,9 @@ static int step(struct daemon *d, struct pollfd *p)
 {
 	size_t n_procs = d->n_procs, n_conns = d->n_conns, n = want(d, p);
 	uint64_t now = joey_now_ms();
-	int timeout = -1, r;
+	uint64_t until = d->up ? d->warm_until : d->hello_until;
+	int timeout = until ? (int)(now >= until ? 0 : until - now) : -1, r;
 
-	if (!d->up)
-		timeout = now >= d->hello_until ? 0 : (int)(d->hello_until - now);
 	r = poll(p, n, timeout);
 	if (r < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -272,6 +272,8 @@ static void cast_off(const struct vm_daemon_args *args)
 	(void)prctl(PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL);
 	(void)prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
+	if (args->warm_s)
+		joey_title_set("joey-sandbox", args->id);
 	joey_signals_default();
 	(void)signal(SIGPIPE, SIG_IGN);
 }
@@ -285,10 +287,14 @@ void daemon_main(const struct vm_daemon_args *args)
 	if (!d)
 		_exit(1);
 	d->args = args;
+	d->id = strdup(args->id);
+	d->pod = args->pod;
+	d->listen_fd = args->listen_fd;
+	d->warm_until = args->warm_s ? joey_now_ms() + (uint64_t)args->warm_s * 1000 : 0;
 	d->vm = (struct joey_vmm)JOEY_VMM_INIT;
 	d->share_fd = -EBADF;
 	d->ctl = d->io = d->held = (struct joey_wire_out)JOEY_WIRE_OUT_INIT(DAEMON_OUT_MAX);
-	if (!daemon_conn_new(d, args->client_fd))
+	if (!d->id || !daemon_conn_new(d, args->client_fd))
 		_exit(1);
 	if (begin(d, &err) < 0)
 		tell_failure(d, joey_err_text(&err));

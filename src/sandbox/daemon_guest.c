@@ -20,7 +20,7 @@ static uint64_t realtime_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static int put_hello(struct daemon *d, struct joey_err *err)
+int guest_put_hello(struct daemon *d, uint32_t id, struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(0);
 	char entropy[129], machine[33], host[65];
@@ -33,7 +33,7 @@ static int put_hello(struct daemon *d, struct joey_err *err)
 		return joey_err_sys(err, errno, "get random bytes for the guest");
 	joey_hex(random, 64, entropy);
 	joey_hex(random + 64, 16, machine);
-	snprintf(host, sizeof(host), "%s", d->args->id);
+	snprintf(host, sizeof(host), "%s", d->id);
 	joey_json_out_object(o, NULL);
 	joey_json_out_u64(o, "version", JOEY_WIRE_VERSION);
 	joey_json_out_u64(o, "time", realtime_ns());
@@ -43,7 +43,7 @@ static int put_hello(struct daemon *d, struct joey_err *err)
 	joey_json_out_end(o);
 	r = joey_json_out_finish(o, &text, &len);
 	if (r == 0)
-		r = joey_wire_put(&d->ctl, JOEY_WIRE_HELLO, 0, HELLO_ID, text, len);
+		r = joey_wire_put(&d->ctl, JOEY_WIRE_HELLO, 0, id, text, len);
 	return r < 0 ? joey_err_sys(err, r, "greet the guest") : 0;
 }
 
@@ -84,7 +84,7 @@ int guest_begin(struct daemon *d, bool cold, struct joey_err *err)
 	forget_channels(d);
 	r = joey_vmm_start(&args, &d->vm, err);
 	if (r == 0)
-		r = put_hello(d, err);
+		r = guest_put_hello(d, HELLO_ID, err);
 	d->cold = !d->vm.restored;
 	d->hello_until = joey_now_ms() + (d->cold ? HELLO_COLD_MS : HELLO_RESTORED_MS);
 	return r;
@@ -220,7 +220,7 @@ static int take_stream(struct daemon *d, struct joey_frame *f)
 	if (f->type == JOEY_WIRE_EXIT) {
 		p->exited = true;
 		/* In a pod the container is there until it is dropped; alone it was the reason for the machine. */
-		if (p->handle == p->container && !d->args->pod)
+		if (p->handle == p->container && !d->pod)
 			daemon_container_remove(d, p->handle);
 	}
 	if (p->sock < 0) {

@@ -61,7 +61,7 @@ int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *l
 	return 0;
 }
 
-static int listen_at(const struct vm_place *p, int *ret, struct joey_err *err)
+int machine_listen(const struct vm_place *p, int *ret, struct joey_err *err)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -87,8 +87,7 @@ static int record_cgroup(struct vm_place *p, const struct joey_cgroup *cg, struc
 	return place_save(p, err);
 }
 
-/* Beside the container's: what an engine kills or reads is the container's alone.  Recorded before it is made. */
-static int make_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err)
+int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err)
 {
 	const char *path_of_container = how->args->config->cgroups_path;
 	autofree char *path = NULL;
@@ -121,11 +120,12 @@ static int make_cgroup(struct vm_place *p, const struct vm_start *how, struct jo
 	return r < 0 ? r : record_cgroup(p, *ret, err);
 }
 
-static int start_daemon(struct vm_place *p, const struct vm_start *how, const struct joey_vmm_spec *spec,
-			struct joey_cgroup *cg, struct vm_client *cl, struct joey_err *err)
+int machine_spawn(struct vm_place *p, const struct vm_daemon_args *args, struct joey_cgroup *cg, struct vm_client *cl,
+		  struct joey_err *err)
 {
 	autoclose int listener = -EBADF, pidfd = -EBADF;
-	int pair[2], r = listen_at(p, &listener, err);
+	int pair[2], r = machine_listen(p, &listener, err);
+	struct vm_daemon_args all = *args;
 	bool moved = false;
 	pid_t pid;
 
@@ -133,19 +133,11 @@ static int start_daemon(struct vm_place *p, const struct vm_start *how, const st
 		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return joey_err_sys(err, errno, "make a socket pair");
+	all.listen_fd = listener;
+	all.client_fd = pair[1];
 	pid = joey_clone_into(0, cg ? joey_cgroup_fd(cg) : -EBADF, &pidfd, &moved);
-	if (pid == 0) {
-		const struct vm_daemon_args args = {
-			.id = p->id,
-			.pod = how->pod,
-			.listen_fd = listener,
-			.client_fd = pair[1],
-			.tap_fd = how->tap_fd,
-			.spec = spec,
-		};
-
-		daemon_main(&args);
-	}
+	if (pid == 0)
+		daemon_main(&all);
 	joey_close(pair[1]);
 	cl->sock = pair[0];
 	if (pid < 0)
@@ -159,20 +151,36 @@ static int start_daemon(struct vm_place *p, const struct vm_start *how, const st
 	return r < 0 ? joey_err_sys(err, r, "read the start time of the sandbox process") : place_save(p, err);
 }
 
-int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err)
+static int start(struct vm_place *p, const struct vm_start *how, const struct joey_vmm_spec *spec, struct vm_client *cl,
+		 struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	struct vm_machine m = { .kernel = NULL };
-	int r = machine_spec(&how->args->vm, how->args->config->resources, &m, err);
+	autoclose int tap = -EBADF;
+	int r = how->netns_of ? net_open_tap(how->netns_of, &tap, err) : 0;
 
-	if (r == 0) {
-		p->accel = m.spec.accel;
-		p->memory = m.spec.memory;
-		p->vcpus = m.spec.vcpus;
-		r = make_cgroup(p, how, &cg, err);
-	}
+	p->accel = spec->accel;
+	p->memory = spec->memory;
+	p->vcpus = spec->vcpus;
 	if (r == 0)
-		r = start_daemon(p, how, &m.spec, cg, cl, err);
-	machine_done(&m);
+		r = machine_cgroup(p, how, &cg, err);
+	if (r == 0) {
+		const struct vm_daemon_args args = { .id = p->id, .pod = how->pod, .tap_fd = tap, .spec = spec };
+
+		r = machine_spawn(p, &args, cg, cl, err);
+	}
 	return r;
+}
+
+int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err)
+{
+	const struct joey_create *a = how->args;
+	struct vm_machine m = { .kernel = NULL };
+	int r = machine_spec(&a->vm, a->config->resources, &m, err);
+
+	if (r == 0 && a->vm.warm)
+		r = pool_take(p, how, &m.spec, cl, err);
+	if (r == 0)
+		r = start(p, how, &m.spec, cl, err);
+	machine_done(&m);
+	return r < 0 ? r : 0;
 }

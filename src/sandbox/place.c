@@ -13,7 +13,6 @@
 #include "joey/syscalls.h"
 #include "sandbox/sandbox-internal.h"
 
-#define PLACES "@vm"
 #define RECORD "sandbox.json"
 
 enum { RECORD_MAX = 4096, KILL_DEADLINE_MS = 5000 };
@@ -40,7 +39,7 @@ int place_open(struct vm_place *p, int root_fd, const char *id, bool make, struc
 	p->id = strdup(id);
 	if (!p->id)
 		return joey_err_sys(err, ENOMEM, "open sandbox");
-	r = open_dir(root_fd, PLACES, make, &p->vm_fd);
+	r = open_dir(root_fd, VM_PLACES, make, &p->vm_fd);
 	if (r == 0)
 		r = open_dir(p->vm_fd, id, make, &p->dir_fd);
 	/* somebody has removed it between the two */
@@ -87,7 +86,7 @@ int place_load(struct vm_place *p, struct joey_err *err)
 	struct joey_arena arena = JOEY_ARENA_INIT;
 	struct joey_json *j = NULL;
 	autofree char *text = NULL;
-	uint64_t pid = 0, vcpus = 0;
+	uint64_t pid = 0, vcpus = 0, hypervisor = 0;
 	size_t len;
 	int r = joey_read_file_at(p->dir_fd, RECORD, O_NOFOLLOW, RECORD_MAX, &text, &len);
 
@@ -106,6 +105,8 @@ int place_load(struct vm_place *p, struct joey_err *err)
 		(void)joey_json_get_bool(j, "created", &p->cgroup.created);
 		(void)joey_json_get_u64(j, "memory", &p->memory);
 		(void)joey_json_get_u64(j, "vcpus", &vcpus);
+		(void)joey_json_get_u64(j, "waits", &hypervisor);
+		p->hypervisor = hypervisor <= INT32_MAX ? (pid_t)hypervisor : 0;
 		p->vcpus = (uint32_t)vcpus;
 		p->accel = joey_streq(joey_json_get_string(j, "accelerator"), joey_accel_to_string(JOEY_ACCEL_KVM))
 				   ? JOEY_ACCEL_KVM
@@ -132,6 +133,8 @@ int place_save(const struct vm_place *p, struct joey_err *err)
 	joey_json_out_string(o, "accelerator", joey_accel_to_string(p->accel));
 	joey_json_out_u64(o, "memory", p->memory);
 	joey_json_out_u64(o, "vcpus", p->vcpus);
+	if (p->hypervisor)
+		joey_json_out_u64(o, "waits", (uint64_t)p->hypervisor);
 	if (p->cgroup.path) {
 		joey_json_out_string(o, "cgroup", p->cgroup.path);
 		joey_json_out_u64(o, "inode", p->cgroup.inode);
@@ -172,6 +175,16 @@ static int kill_processes(const struct vm_place *p, struct joey_cgroup *cg, stru
 	return 0;
 }
 
+int place_remove(struct vm_place *p, int root_fd, struct joey_err *err)
+{
+	(void)unlinkat(p->dir_fd, VM_SOCKET, 0);
+	(void)unlinkat(p->dir_fd, RECORD, 0);
+	if (unlinkat(p->vm_fd, p->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return joey_err_sys(err, errno, "remove the directory of sandbox %s", p->id);
+	(void)unlinkat(root_fd, VM_PLACES, AT_REMOVEDIR); /* of the last one */
+	return 0;
+}
+
 int place_destroy(struct vm_place *p, int root_fd, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
@@ -183,14 +196,7 @@ int place_destroy(struct vm_place *p, int root_fd, struct joey_err *err)
 		r = kill_processes(p, cg, err);
 	if (r == 0 && cg)
 		r = joey_cgroup_destroy(cg, err);
-	if (r < 0)
-		return r;
-	(void)unlinkat(p->dir_fd, VM_SOCKET, 0);
-	(void)unlinkat(p->dir_fd, RECORD, 0);
-	if (unlinkat(p->vm_fd, p->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return joey_err_sys(err, errno, "remove the directory of sandbox %s", p->id);
-	(void)unlinkat(root_fd, PLACES, AT_REMOVEDIR); /* of the last one */
-	return 0;
+	return r < 0 ? r : place_remove(p, root_fd, err);
 }
 
 void place_done(struct vm_place *p)

@@ -25,6 +25,7 @@ enum {
 
 /* ---- place.c: <root>/@vm/<sandbox id>/, a name that no container can have --------------------------------------- */
 
+#define VM_PLACES "@vm"
 #define VM_SOCKET "sock" /* the sandbox process listens there */
 
 struct vm_place {
@@ -40,6 +41,7 @@ struct vm_place {
 	enum joey_accel accel;
 	uint64_t memory;
 	uint32_t vcpus;
+	pid_t hypervisor; /* of a machine that waits for a container: it may be taken.  0: not this one */
 };
 #define VM_PLACE_INIT                             \
 	{                                         \
@@ -57,6 +59,8 @@ bool place_is_alive(const struct vm_place *p);
 /* SIGKILL for the sandbox process and everything in its cgroup, then the cgroup and the directory are removed. Locked.
  */
 int place_destroy(struct vm_place *p, int root_fd, struct joey_err *err);
+/* The directory alone: the machine has another place now.  Locked. */
+int place_remove(struct vm_place *p, int root_fd, struct joey_err *err);
 void place_done(struct vm_place *p);
 #define autoplace __attribute__((cleanup(place_done)))
 
@@ -95,6 +99,7 @@ struct vm_daemon_args {
 	bool pod;                 /* stays when its last container has ended; goes with the last one dropped */
 	int listen_fd, client_fd; /* client_fd: the first connection */
 	int tap_fd;               /* -EBADF: no network */
+	unsigned warm_s;          /* waits so long for JOEY_WIRE_ADOPT; 0: it is somebody's from the beginning */
 	const struct joey_vmm_spec *spec;
 };
 /* Never returns.  Called in a child with nothing set up yet. */
@@ -128,6 +133,9 @@ int share_attach(pid_t daemon, uint32_t handle, struct vm_sources *s, struct joe
 int share_seal(pid_t daemon, uint32_t handle, struct joey_err *err);
 void share_detach(pid_t daemon, uint32_t handle);
 void share_done(struct vm_sources *s);
+#define autosources __attribute__((cleanup(share_done)))
+/* A detached one; attrs: MOUNT_ATTR_* beside nodev and nosuid. */
+int share_make_tmpfs(const char *size, uint64_t attrs, int *ret, struct joey_err *err);
 
 /* ---- join.c: the "join" of CREATE ------------------------------------------------------------------------------- */
 
@@ -167,6 +175,8 @@ void proxy_done(struct vm_proxy *p);
 /* ---- net.c: in the network namespace of process pid ------------------------------------------------------------- */
 
 int net_open_tap(pid_t pid, int *ret_fd, struct joey_err *err);
+/* The tap that a waiting machine has in its hypervisor's network namespace, instead. */
+int net_take_tap(pid_t hypervisor, pid_t pid, struct joey_err *err);
 /* *ret_json: the request for the guest; NULL: nothing to be done. */
 int net_connect(pid_t pid, char **ret_json, struct joey_err *err);
 
@@ -189,10 +199,17 @@ int data_load(const struct joey_container *c, struct vm_data *ret, struct joey_e
 struct vm_start {
 	const struct joey_create *args; /* of the container that it is started for */
 	bool pod;
-	int tap_fd; /* or -EBADF; borrowed */
+	pid_t netns_of; /* a tap in this process's network namespace is to be the machine's; 0: none is */
 };
-/* In a cgroup of its own; writes the record.  Locked; cl becomes the first connection. */
+/* A waiting one, or one that is started; in a cgroup of its own; writes the record.  Locked; cl becomes the first
+ * connection. */
 int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err);
+/* Beside the container's: what an engine kills or reads is the container's alone.  Recorded before it is made. */
+int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err);
+int machine_listen(const struct vm_place *p, int *ret, struct joey_err *err);
+/* The sandbox process. args: but for the descriptors of its channels.  Writes the record. */
+int machine_spawn(struct vm_place *p, const struct vm_daemon_args *args, struct joey_cgroup *cg, struct vm_client *cl,
+		  struct joey_err *err);
 /* What it is made of. limits: the container's, or NULL.  Even after a failure machine_done() is to be called. */
 struct vm_machine {
 	struct joey_vmm_spec spec;
@@ -203,6 +220,17 @@ int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *l
 void machine_done(struct vm_machine *m);
 /* The guest enforces the container's limits; what is in its cgroup on the host are proxies. */
 extern const struct joey_resources vm_no_limits;
+
+/* ---- pool.c: machines that wait for a container, restored and warm ---------------------------------------------- */
+
+/* 1: *p and cl are those of a machine that has waited; 0: none does.  Locked. */
+int pool_take(struct vm_place *p, const struct vm_start *how, const struct joey_vmm_spec *spec, struct vm_client *cl,
+	      struct joey_err *err);
+/* Where joey.conf wants machines to wait, a process sees to it that they do, now that one was taken or might have been.
+ */
+void pool_refill(const struct joey_create *args);
+/* Those that wait and were restored from this template end; NULL: all. */
+void pool_drain(const char *template);
 
 /* ---- link.c: a container that exists, and a connection to its sandbox process ----------------------------------- */
 

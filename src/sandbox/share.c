@@ -33,7 +33,7 @@ enum { SOURCES_MAX = 1024 };
 
 /* ---- the sandbox process's side --------------------------------------------------------------------------------- */
 
-static int make_tmpfs(const char *size, int *ret, struct joey_err *err)
+int share_make_tmpfs(const char *size, uint64_t attrs, int *ret, struct joey_err *err)
 {
 	autoclose int fs = joey_sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
 	int fd;
@@ -45,7 +45,7 @@ static int make_tmpfs(const char *size, int *ret, struct joey_err *err)
 	    joey_sys_fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "65536", 0) < 0 ||
 	    joey_sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return joey_err_sys(err, errno, "set up a tmpfs");
-	fd = joey_sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	fd = joey_sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)(attrs | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID));
 	if (fd < 0)
 		return joey_err_sys(err, fd, "mount a tmpfs");
 	*ret = fd;
@@ -63,7 +63,7 @@ static int fill_root(int root, int *ret_share_fd, struct joey_err *err)
 {
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_SHARED };
 	autoclose int rw = -EBADF, share = -EBADF;
-	int r = make_tmpfs("1m", &rw, err);
+	int r = share_make_tmpfs("1m", MOUNT_ATTR_NOEXEC, &rw, err);
 
 	if (r < 0)
 		return r;
@@ -92,7 +92,7 @@ int share_init(int *ret_share_fd, struct joey_err *err)
 	r = joey_sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private);
 	if (r < 0)
 		return joey_err_sys(err, r, "make mounts private");
-	r = make_tmpfs("64k", &root, err);
+	r = share_make_tmpfs("64k", MOUNT_ATTR_NOEXEC, &root, err);
 	if (r == 0)
 		r = joey_sys_move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
 	if (r < 0)

@@ -54,12 +54,23 @@ static int template_remove(const char *key, struct joey_err *err)
 {
 	autofree char *whole = NULL;
 
-	return joey_vmm_template_remove(key, &whole, err);
+	int r = joey_vmm_template_remove(key, &whole, err);
+
+	if (r == 0 && whole)
+		pool_drain(whole);
+	return r;
+}
+
+static int template_prune(bool all, size_t *ret_n, struct joey_err *err)
+{
+	if (all)
+		pool_drain(NULL);
+	return joey_vmm_template_prune(all, ret_n, err);
 }
 
 const struct joey_template_ops vm_templates = {
 	.build = template_build,
 	.list = template_list,
 	.remove = template_remove,
-	.prune = joey_vmm_template_prune,
+	.prune = template_prune,
 };

@@ -119,3 +119,35 @@ bool joey_in_userns(void)
 
 	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 0xEFFFFFFDU;
 }
+
+static char *title;
+static size_t title_size;
+
+void joey_title_init(int argc, char **argv)
+{
+	if (argc < 1)
+		return;
+	title = argv[0];
+	title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
+}
+
+/* Its last byte stays NUL: else proc(5) reads on into the environment. */
+void joey_title_set(const char *name, const char *second)
+{
+	const char *const words[] = { name, second };
+	size_t at = 0;
+
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(words) && at < title_size; i++) {
+		size_t n = words[i] ? strlen(words[i]) + 1 : 0;
+
+		if (n > title_size - at)
+			n = title_size - at;
+		if (n)
+			memmove(title + at, words[i], n);
+		at += n;
+	}
+	if (title_size) {
+		memset(title + at, 0, title_size - at);
+		title[title_size - 1] = '\0';
+	}
+}

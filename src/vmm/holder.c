@@ -14,9 +14,7 @@
 
 #include "vmm/vmm-internal.h"
 
-/* Into the root of every hierarchy: the holder outlives the container whose start has made it.  Best effort: where it
- * is refused the holder ends with that cgroup, and the next start makes a new template. */
-void vmm_leave_cgroups(void)
+void joey_vmm_leave_cgroups(void)
 {
 	DIR *dir = opendir("/sys/fs/cgroup");
 	const struct dirent *e;
@@ -144,7 +142,7 @@ static void __attribute__((noreturn)) hold(const struct vmm_image *image, struct
 	(void)setsid();
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	rename_self();
-	vmm_leave_cgroups();
+	joey_vmm_leave_cgroups();
 	r = keep_files(image, &ends);
 	if (r == 0)
 		r = leave_mounts();

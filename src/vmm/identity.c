@@ -241,3 +241,15 @@ void vmm_inputs_done(struct vmm_inputs *in)
 	free(in->hypervisor);
 	in->hypervisor = NULL;
 }
+
+int joey_vmm_key(const struct joey_vmm_spec *spec, char **ret, struct joey_err *err)
+{
+	struct vmm_inputs in = VMM_INPUTS_INIT;
+	int r = vmm_inputs_open(spec, &in, err);
+
+	if (r < 0)
+		return r;
+	*ret = strdup(in.key);
+	vmm_inputs_done(&in);
+	return *ret ? 0 : joey_err_sys(err, ENOMEM, "name the template");
+}

@@ -337,13 +337,15 @@ static int die_with_parent(struct jail *j)
 void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e)
 {
 	struct jail j = { .s = s, .e = e, .root = -EBADF };
-	char *const env[] = { NULL };
+	/* The translator's thread would grow an arena of its own, a page and an mprotect(2) at a time. */
+	static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.top_pad=1048576";
+	char *const env[] = { tunables, NULL };
 
 	joey_signals_default();
 	if (die_with_parent(&j) < 0)
 		return;
 	if (s->no_cgroup)
-		vmm_leave_cgroups();
+		joey_vmm_leave_cgroups();
 	(void)setsid();
 	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	(void)umask(0);

@@ -167,8 +167,6 @@ enum { VMM_SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
  * was written to it: not before there is a record of it may it be left alone. */
 int vmm_holder_start(const struct vmm_image *image, pid_t *ret_pid, uint64_t *ret_start, int *ret_leash,
 		     struct joey_err *err);
-/* This process, to the root of every cgroup hierarchy. */
-void vmm_leave_cgroups(void);
 enum { VMM_HOLDER_RAM = 3, VMM_HOLDER_STATE = 4 };
 
 /* ---- record.c: /run/joey-cache/templates/KEY -------------------------------------------------------------------- */
