@@ -189,8 +189,8 @@ pid_t joey_clone_into(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_m
 pid_t joey_wait_peek(void);
 /* For main(): where the arguments stand. */
 void joey_title_init(int argc, char **argv);
-/* What ps(1) shows of this process in place of them, as far as there is room: a process that outlives the command it was
- * forked for is not that command.  Nobody may need the arguments' texts any more.  second may be NULL. */
+/* What ps(1) shows of this process in place of them, as far as there is room: a process that outlives the command it
+ * was forked for is not that command.  Nobody may need the arguments' texts any more.  second may be NULL. */
 void joey_title_set(const char *name, const char *second);
 /* Every signal at its default, none blocked. */
 void joey_signals_default(void);

@@ -19,10 +19,10 @@
 enum { FORMAT = 1, MEMORY_MIN = 64 << 20, VCPUS_MAX = 256, TCG_LIMIT_MS = 30000, KVM_LIMIT_MS = 10000 };
 
 #ifdef __aarch64__
-#define QEMU_NAME "qemu-system-aarch64"
+#define QEMU_NAME    "qemu-system-aarch64"
 #define QEMU_PACKAGE "qemu-system-arm"
 #else
-#define QEMU_NAME "qemu-system-x86_64"
+#define QEMU_NAME    "qemu-system-x86_64"
 #define QEMU_PACKAGE "qemu-system-x86"
 #endif
 
