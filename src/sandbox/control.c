@@ -85,6 +85,26 @@ int vm_set_paused(struct joey_container *c, bool paused, struct joey_err *err)
 
 /* ---- limits and numbers ----------------------------------------------------------------------------------------- */
 
+/* What the container has now is stored already. */
+static int update_host(struct joey_container *c, struct joey_err *err)
+{
+	autocontainer struct joey_container *now = NULL;
+	const struct joey_config *config = NULL;
+	autolink struct vm_link l = VM_LINK_INIT;
+	int r = data_load(c, &l.data, err);
+
+	if (r == 0)
+		r = place_open(&l.place, c->root_fd, l.data.sandbox, false, err);
+	if (r == 0)
+		r = place_load(&l.place, err);
+	if (r < 0 || !l.place.host_limits)
+		return r;
+	r = joey_container_load(c->root_fd, c->id, false, &now, err);
+	if (r == 0)
+		r = joey_container_config(now, &config, err);
+	return r < 0 ? r : limits_refresh(c, &l.place, config->resources, err);
+}
+
 int vm_update(struct joey_container *c, const struct joey_update *args, struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(0);
@@ -98,7 +118,8 @@ int vm_update(struct joey_container *c, const struct joey_update *args, struct j
 	r = joey_json_out_finish(o, &text, &len);
 	if (r < 0)
 		return joey_err_sys(err, r, "make a request to the sandbox");
-	return link_ask_once(c, JOEY_WIRE_UPDATE, text, NULL, NULL, err);
+	r = link_ask_once(c, JOEY_WIRE_UPDATE, text, NULL, NULL, err);
+	return r < 0 ? r : update_host(c, err);
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------------- */
@@ -169,7 +190,7 @@ static int leave_sandbox(struct joey_container *c, struct joey_err *err)
 		r = place_load(&l.place, &sub);
 	if (r == 0 && drop(&l, c) == 0) {
 		if (has_others(&l, unknown))
-			return 0;
+			return limits_refresh(c, &l.place, NULL, err);
 		client_done(&l.cl);
 		(void)ends_soon(&l.place);
 	}

@@ -85,8 +85,10 @@ static int find_machine(struct create *k, struct joey_err *err)
 				      .netns_of = wants_network(k->args) ? k->proxy.pid : 0 };
 	int r = place_load(&k->place, err);
 
-	if (r < 0 || (place_is_alive(&k->place) && client_connect(&k->cl, &k->place, &sub) == 0))
+	if (r < 0)
 		return r;
+	if (place_is_alive(&k->place) && client_connect(&k->cl, &k->place, &sub) == 0)
+		return limits_refresh(k->c, &k->place, k->args->config->resources, err);
 	k->started = true;
 	return machine_start(&k->place, &how, &k->cl, err);
 }
@@ -146,6 +148,7 @@ static int attach(struct create *k, struct joey_err *err)
 	k->data.accel = k->place.accel;
 	k->data.memory = k->place.memory;
 	k->data.vcpus = k->place.vcpus;
+	k->data.host_limits = k->place.host_limits;
 	return data_save(k->c, &k->data, err);
 }
 

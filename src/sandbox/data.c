@@ -28,7 +28,8 @@ int data_save(struct joey_container *c, const struct vm_data *d, struct joey_err
 	joey_json_out_u64(o, "vcpus", d->vcpus);
 	joey_json_out_u64(o, "memory", d->memory);
 	joey_json_out_u64(o, "overhead", VM_OVERHEAD);
-	joey_json_out_string(o, "limits", "guest"); /* who enforces the container's */
+	/* who enforces the container's */
+	joey_json_out_string(o, "limits", d->host_limits ? "guest,host" : "guest");
 	joey_json_out_end(o);
 	joey_json_out_end(o);
 	r = joey_json_out_finish(o, &text, &len);

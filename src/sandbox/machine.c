@@ -91,6 +91,7 @@ int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_c
 {
 	const char *path_of_container = how->args->config->cgroups_path;
 	autofree char *path = NULL;
+	struct vm_cpu sum = { .quota = 0 };
 	char name[96];
 	struct stat st;
 	const char *slash = how->args->cgroup_driver == JOEY_CGROUP_CGROUPFS && path_of_container
@@ -116,6 +117,10 @@ int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_c
 			p->cgroup.created = false;
 			(void)place_save(p, NULL);
 		}
+	}
+	if (r == 0) {
+		limits_add(&sum, how->args->config->resources);
+		r = limits_apply(*ret, p, &sum, err);
 	}
 	return r < 0 ? r : record_cgroup(p, *ret, err);
 }

@@ -103,6 +103,7 @@ int place_load(struct vm_place *p, struct joey_err *err)
 		(void)joey_json_get_u64(j, "start", &p->pid_start);
 		(void)joey_json_get_u64(j, "inode", &p->cgroup.inode);
 		(void)joey_json_get_bool(j, "created", &p->cgroup.created);
+		(void)joey_json_get_bool(j, "limited", &p->host_limits);
 		(void)joey_json_get_u64(j, "memory", &p->memory);
 		(void)joey_json_get_u64(j, "vcpus", &vcpus);
 		(void)joey_json_get_u64(j, "waits", &hypervisor);
@@ -139,6 +140,7 @@ int place_save(const struct vm_place *p, struct joey_err *err)
 		joey_json_out_string(o, "cgroup", p->cgroup.path);
 		joey_json_out_u64(o, "inode", p->cgroup.inode);
 		joey_json_out_bool(o, "created", p->cgroup.created);
+		joey_json_out_bool(o, "limited", p->host_limits);
 	}
 	joey_json_out_end(o);
 	r = joey_json_out_finish(o, &text, &len);

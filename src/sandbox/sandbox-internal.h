@@ -37,6 +37,7 @@ struct vm_place {
 	pid_t pid;
 	uint64_t pid_start;
 	struct joey_cgroup_record cgroup; /* path is heap */
+	bool host_limits;                 /* it has some: limits.c */
 	/* its machine */
 	enum joey_accel accel;
 	uint64_t memory;
@@ -190,6 +191,7 @@ struct vm_data {
 	enum joey_accel accel;
 	uint64_t memory;
 	uint32_t vcpus;
+	bool host_limits;
 };
 int data_save(struct joey_container *c, const struct vm_data *d, struct joey_err *err);
 int data_load(const struct joey_container *c, struct vm_data *ret, struct joey_err *err);
@@ -231,6 +233,21 @@ int pool_take(struct vm_place *p, const struct vm_start *how, const struct joey_
 void pool_refill(const struct joey_create *args);
 /* Those that wait and were restored from this template end; NULL: all. */
 void pool_drain(const char *template);
+
+/* ---- limits.c: of the machine's cgroup on the host, as far as there are controllers ---------------------------- */
+
+struct vm_cpu {         /* what the containers of a machine may use together */
+	int64_t quota;  /* of 100 ms */
+	bool unlimited; /* one of them */
+	uint64_t shares;
+};
+void limits_add(struct vm_cpu *sum, const struct joey_resources *r);
+uint64_t limits_memory(enum joey_accel accel, uint64_t guest);
+/* Sets p->host_limits.  cg may be NULL. */
+int limits_apply(struct joey_cgroup *cg, struct vm_place *p, const struct vm_cpu *sum, struct joey_err *err);
+/* Anew, for all containers in it: c with these, or without c. */
+int limits_refresh(const struct joey_container *c, struct vm_place *p, const struct joey_resources *own,
+		   struct joey_err *err);
 
 /* ---- link.c: a container that exists, and a connection to its sandbox process ----------------------------------- */
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroup_tmp.h"
+#include "cgroups/cgroups-internal.h"
 #include "joey/json.h"
 #include "sandbox/daemon-internal.h"
 
@@ -131,6 +133,99 @@ static void place_names_are_ids(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* ---- limits.c --------------------------------------------------------------------------------------------------- */
+
+static struct joey_resources cpu(int64_t quota, uint64_t period, uint64_t shares)
+{
+	struct joey_resources r = vm_no_limits;
+
+	r.cpu.quota.set = quota != 0;
+	r.cpu.quota.v = quota;
+	r.cpu.period.set = period != 0;
+	r.cpu.period.v = period;
+	r.cpu.shares.set = shares != 0;
+	r.cpu.shares.v = shares;
+	return r;
+}
+
+static void processor_time_adds_up(void **state)
+{
+	const struct joey_resources half = cpu(50000, 0, 512), two = cpu(20000, 10000, 2048), none = cpu(-1, 0, 0),
+				    much = cpu(INT64_MAX, 1, 262144);
+	struct vm_cpu sum = { .quota = 0 };
+
+	(void)state;
+	limits_add(&sum, &half);
+	assert_int_equal(sum.quota, 50000);
+	limits_add(&sum, &two);
+	assert_int_equal(sum.quota, 250000);
+	assert_int_equal(sum.shares, 2560);
+	assert_false(sum.unlimited);
+	limits_add(&sum, NULL);
+	assert_true(sum.unlimited);
+	sum = (struct vm_cpu){ .quota = 0 };
+	limits_add(&sum, &none);
+	assert_true(sum.unlimited);
+	assert_int_equal(sum.shares, 1024);
+	sum = (struct vm_cpu){ .quota = 0 };
+	limits_add(&sum, &much);
+	limits_add(&sum, &much);
+	assert_true(sum.unlimited);
+	assert_int_equal(sum.shares, 262144);
+}
+
+static struct joey_cgroup *fake_cgroup(const struct tmp_dir *t)
+{
+	struct joey_cgroup *cg;
+
+	assert_int_equal(cgroup_new_for_test(dup(t->fd), &cg), 0);
+	return cg;
+}
+
+static void limits_of_the_host(void **state)
+{
+	struct vm_place p = {
+		.accel = JOEY_ACCEL_KVM, .memory = (uint64_t)1 << 30, .vcpus = 2, .id = (char *)(uintptr_t) "s"
+	};
+	struct vm_cpu sum = { .quota = 250000, .shares = 1024 };
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	struct joey_cgroup *cg;
+	struct tmp_dir t;
+
+	(void)state;
+	tmp_make(&t);
+	/* a host without controllers refuses nothing */
+	cg = fake_cgroup(&t);
+	assert_int_equal(limits_apply(cg, &p, &sum, &err), 0);
+	assert_false(p.host_limits);
+	assert_int_equal(limits_apply(NULL, &p, &sum, &err), 0);
+	/* one of them */
+	tmp_file(&t, "pids.max", "");
+	assert_int_equal(limits_apply(cg, &p, &sum, &err), 0);
+	assert_true(p.host_limits);
+	tmp_expect(&t, "pids.max", "196");
+	/* all */
+	tmp_file(&t, "memory.max", "");
+	tmp_file(&t, "cpu.max", "");
+	tmp_file(&t, "cpu.weight", "");
+	assert_int_equal(limits_apply(cg, &p, &sum, &err), 0);
+	tmp_expect(&t, "memory.max", "1275068416");
+	tmp_expect(&t, "cpu.max", "250000 100000");
+	tmp_expect(&t, "cpu.weight", "100");
+	/* no sum any more; emulation keeps code */
+	sum.unlimited = true;
+	sum.shares = 2048;
+	p.accel = JOEY_ACCEL_TCG;
+	tmp_file(&t, "memory.max", "");
+	tmp_file(&t, "cpu.max", "");
+	tmp_file(&t, "cpu.weight", "");
+	assert_int_equal(limits_apply(cg, &p, &sum, &err), 0);
+	tmp_expect(&t, "memory.max", "2348810240");
+	tmp_expect(&t, "cpu.max", "max 100000");
+	joey_cgroup_free(cg);
+	tmp_remove(&t);
+}
+
 /* ---- daemon_table.c --------------------------------------------------------------------------------------------- */
 
 static void tables(void **state)
@@ -252,7 +347,8 @@ int main(void)
 		cmocka_unit_test(data_comes_back),           cmocka_unit_test(data_that_is_wrong),
 		cmocka_unit_test(place_is_made_and_removed), cmocka_unit_test(place_with_a_record_that_is_wrong),
 		cmocka_unit_test(place_names_are_ids),       cmocka_unit_test(tables),
-		cmocka_unit_test(tables_are_bounded),        cmocka_unit_test(processes),
+		cmocka_unit_test(tables_are_bounded),        cmocka_unit_test(processor_time_adds_up),
+		cmocka_unit_test(limits_of_the_host),        cmocka_unit_test(processes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
