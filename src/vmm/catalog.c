@@ -124,16 +124,19 @@ static int judge(int dir_fd, const char *key, struct vmm_record *rec, struct vmm
 	return r;
 }
 
-static bool usable(int dir_fd, const char *key)
+/* 1: it can be used, 0: never again; < 0: that cannot be found out now. */
+static int usable(int dir_fd, const char *key, struct joey_err *err)
 {
-	autoerr struct joey_err ignored = JOEY_ERR_INIT;
+	autoerr struct joey_err why = JOEY_ERR_INIT;
 	struct vmm_image image = VMM_IMAGE_INIT;
 	struct vmm_record rec = { 0 };
-	bool ok = judge(dir_fd, key, &rec, &image, &ignored) == 0;
+	int r = judge(dir_fd, key, &rec, &image, &why);
 
 	vmm_image_done(&image);
 	vmm_record_done(&rec);
-	return ok;
+	if (r == 0)
+		return 1;
+	return vmm_store_is_verdict(r) ? 0 : joey_err_set(err, why.kind, why.errnum, "%s", joey_err_text(&why));
 }
 
 /* ---- list ------------------------------------------------------------------------------------------------------- */
@@ -241,8 +244,9 @@ static int remove_one(int dir_fd, const char *key, bool only_unusable, unsigned 
 		return r;
 	snprintf(bad, sizeof(bad), "%.*s.bad", VMM_KEY_LEN, key);
 	snprintf(name, sizeof(name), "%.*s.lock", VMM_KEY_LEN, key);
-	if (only_unusable && usable(dir_fd, key))
-		return 0;
+	r = only_unusable ? usable(dir_fd, key, err) : 0;
+	if (r != 0)
+		return r < 0 ? r : 0;
 	*ret_removed = is_there(dir_fd, key) || is_there(dir_fd, bad);
 	if (unlinkat(dir_fd, bad, 0) < 0 && errno != ENOENT)
 		return joey_err_sys(err, errno, "forget the template's failures");
@@ -261,7 +265,7 @@ void vmm_catalog_tidy(int dir_fd)
 		autoerr struct joey_err ignored = JOEY_ERR_INIT;
 		bool removed;
 
-		if (vmm_is_key(e->d_name) && !usable(dir_fd, e->d_name))
+		if (vmm_is_key(e->d_name) && usable(dir_fd, e->d_name, &ignored) == 0)
 			(void)remove_one(dir_fd, e->d_name, true, 0, &removed, &ignored);
 	}
 }

@@ -213,6 +213,8 @@ int vmm_inputs_open(const struct joey_vmm_spec *spec, struct vmm_inputs *ret, st
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "the name of the trust domain is too long");
 	in.boot_limit_ms = spec->accel == JOEY_ACCEL_KVM ? KVM_LIMIT_MS : TCG_LIMIT_MS;
 	in.tun = faccessat(AT_FDCWD, "/dev/net/tun", R_OK | W_OK, AT_EACCESS) == 0;
+	if (!in.tun && errno != ENOENT && errno != EACCES && errno != EPERM)
+		return joey_err_sys(err, errno, "look at /dev/net/tun");
 	r = check_size(&in.spec, err);
 	if (r == 0)
 		r = find_hypervisor(spec->hypervisor, &in, err);

@@ -139,7 +139,7 @@ int vmm_record_read(int dir_fd, const char *key, struct vmm_record *ret, struct 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return joey_err_sys(err, errno, "open the template's record");
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0022))
-		return joey_err_sys(err, EPERM, "trust the template's record");
+		return joey_err_set(err, JOEY_EK_OTHER, ESTALE, "the template's record is not ours");
 	r = joey_read_fd(fd, RECORD_MAX, &text, &len);
 	return r < 0 ? joey_err_sys(err, r, "read the template's record") : vmm_record_parse(text, len, ret, err);
 }
@@ -171,7 +171,9 @@ static int open_file(int pidfd, int number, uint64_t size, int *ret, struct joey
 	if (theirs < 0)
 		return joey_err_sys(err, -theirs, "take a file from the template's holder");
 	seals = fcntl(theirs, F_GET_SEALS);
-	if (seals < 0 || (seals & VMM_SEALS) != VMM_SEALS || fstat(theirs, &st) < 0 || (uint64_t)st.st_size != size)
+	if ((seals < 0 && errno != EINVAL) || fstat(theirs, &st) < 0)
+		return joey_err_sys(err, errno, "look at a file of the template's holder");
+	if (seals < 0 || (seals & VMM_SEALS) != VMM_SEALS || (uint64_t)st.st_size != size)
 		return joey_err_set(err, JOEY_EK_OTHER, ESTALE, "the template's holder has something else");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", theirs);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -185,12 +187,16 @@ int vmm_record_open(const struct vmm_record *rec, struct vmm_image *ret, int *re
 {
 	struct vmm_image image = VMM_IMAGE_INIT;
 	autoclose int pidfd = joey_sys_pidfd_open((pid_t)rec->holder, 0);
-	uint64_t start;
-	int r;
+	uint64_t start = 0;
+	int r = pidfd;
 
 	/* The descriptor first, then the start time: what has it now is what was recorded. */
-	if (pidfd < 0 || joey_proc_stat((pid_t)rec->holder, &start, NULL) < 0 || start != rec->holder_start)
+	if (r >= 0)
+		r = joey_proc_stat((pid_t)rec->holder, &start, NULL);
+	if (r == -ESRCH || (r == 0 && start != rec->holder_start))
 		return joey_err_set(err, JOEY_EK_OTHER, ESTALE, "the template's holder is gone");
+	if (r < 0)
+		return joey_err_sys(err, r, "find the template's holder");
 	r = open_file(pidfd, VMM_HOLDER_RAM, rec->ram_size, &image.ram_fd, err);
 	if (r == 0)
 		r = open_file(pidfd, VMM_HOLDER_STATE, rec->state_size, &image.state_fd, err);

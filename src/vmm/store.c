@@ -167,6 +167,11 @@ int vmm_store_put(int dir_fd, const struct vmm_inputs *in, const struct vmm_imag
 	return r;
 }
 
+bool vmm_store_is_verdict(int r)
+{
+	return r == -ESTALE || r == -ENOENT || r == -EPROTO || r == -EINVAL;
+}
+
 /* It is gone when this returns, as far as it can be seen to. */
 static void end_holder(int pidfd)
 {
@@ -180,16 +185,21 @@ static void end_holder(int pidfd)
 
 int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err)
 {
-	autoerr struct joey_err ignored = JOEY_ERR_INIT;
+	autoerr struct joey_err sub = JOEY_ERR_INIT;
 	struct vmm_image image = VMM_IMAGE_INIT;
 	struct vmm_record rec = { 0 };
 	autoclose int pidfd = -EBADF;
+	int r = vmm_record_read(dir_fd, key, &rec, &sub);
 
-	/* Only a process that is proved to be the holder is killed. */
-	if (vmm_record_read(dir_fd, key, &rec, &ignored) == 0 && vmm_record_open(&rec, &image, &pidfd, &ignored) == 0)
+	/* Only a process that is proved to be the holder is killed; the record stays as long as that is not known. */
+	if (r == 0)
+		r = vmm_record_open(&rec, &image, &pidfd, &sub);
+	if (r == 0)
 		end_holder(pidfd);
 	vmm_image_done(&image);
 	vmm_record_done(&rec);
+	if (r < 0 && !vmm_store_is_verdict(r))
+		return joey_err_set(err, sub.kind, sub.errnum, "%s", joey_err_text(&sub));
 	if (unlinkat(dir_fd, key, 0) < 0 && errno != ENOENT)
 		return joey_err_sys(err, errno, "remove the template's record");
 	return 0;

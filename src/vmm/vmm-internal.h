@@ -63,7 +63,7 @@ struct vmm_machine {
 	const struct vmm_inputs *in;
 	struct vmm_version version;
 	enum vmm_mode mode;
-	bool acpi, block;
+	bool acpi, block, block_is_device;
 	unsigned tsc_khz; /* 0: unknown */
 };
 /* NULL-terminated, in the arena; NULL when memory ran out. */
@@ -194,6 +194,8 @@ int vmm_store_lock(int dir_fd, const char *key, uint64_t deadline, int *ret_lock
 /* The template of these inputs; -ENOENT when there is none that can be used. */
 int vmm_store_get(int dir_fd, const char *key, struct vmm_image *ret, struct joey_err *err);
 int vmm_store_put(int dir_fd, const struct vmm_inputs *in, const struct vmm_image *image, struct joey_err *err);
+/* Does this error say what is wrong with a template (and not that it could not be looked at)? */
+bool vmm_store_is_verdict(int r);
 /* Ends the holder as well. */
 int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err);
 /* How often templates of this key failed; at VMM_BAD_MAX no more are built. */

@@ -85,6 +85,13 @@ conf() { printf '%s\n' "$@" >"$T/joey.conf" && chmod 644 "$T/joey.conf"; }
 	output=$(timeout 100 "$HERE/../lib/on-terminal.py" -- "$RUNTIME" template build --memory 256M 3>&- 4>&-)
 	has_text 'joey: making a template of the guest'
 	has_text 'joey: the template of the guest is ready'
+	# and so does the first start that needs one
+	conf '[sandbox]' 'profile = little' '[profile little]' 'memory = 512M'
+	cmd echo hello
+	output=$(timeout 100 "$HERE/../lib/on-terminal.py" -- "$RUNTIME" --root "$ROOT" --config "$T/joey.conf" run --sandbox=vm --bundle "$B" "$CID" 3>&- 4>&-)
+	has_text 'joey: making a template of the guest'
+	has_text hello
+	rt_ok template remove "$(templates && jq -r '.[] | select(.memory == 536870912).key' <<<"$output")"
 	background "$RUNTIME" template build
 	sleep 1
 	kill -9 "$!"
@@ -196,6 +203,49 @@ conf() { printf '%s\n' "$@" >"$T/joey.conf" && chmod 644 "$T/joey.conf"; }
 		equals "$(note kernel)" unknown
 		RUNTIME=$T/joey-own
 	fi
+}
+
+# inject_own ARGS...: tools/inject among the templates of this test
+inject_own() {
+	unshare -m sh -c 'mount --bind "$0" /run/joey-cache && exec "$@"' "$T/cache" "$TOOLS/inject" "$@" </dev/null >"$T/stdout" 2>"$T/stderr" 3>&- 4>&- 9<&-
+}
+# each ARGS...: every system call of that command fails once: it works, or says what failed; it ends
+each() {
+	local errnos=(1 12 5 24 38 4 28 13) p n name rc startup failures=0 i=0
+	inject_own -o "$T/trace" -- "$REAL" --root "$ROOT" "$@" || { echo "does not work undisturbed: $*"; cat "$T/stderr"; return 1; }
+	startup=$(startup_calls "$T/trace")
+	while read -r p n name <&9; do
+		[[ $name != faccessat* ]] || continue # EACCES on /dev/net/tun is an answer: the template is another one then
+		rc=0 i=$((i + 1))
+		inject_own -f "$p:$n=${errnos[$(((n + p) % 8))]}" -- "$REAL" --root "$ROOT" "$@" || rc=$?
+		if [ $rc -ge 124 ] && [[ $startup != *" $n "* ]]; then
+			echo "$* $p:$n $name: exit $rc" && failures=$((failures + 1))
+		elif [ $rc -ne 0 ] && [ "$p" = 0 ] && [ "$name" != write ] && [[ $startup != *" $n "* ]] && ! grep -qE 'msg=".{12,}' "$T/stderr"; then
+			echo "$* $p:$n $name: exit $rc without words" && failures=$((failures + 1))
+		fi
+		[ $failures -lt 12 ] || break
+	done 9< <(points "$T/trace" 3)
+	[ "$i" -gt 5 ] && [ $failures -eq 0 ]
+}
+
+@test "[S11] each system call of template list and prune, of logs and ps --guest fails once" {
+	"$TOOLS/inject" true || skip 'no ptrace here'
+	own_cache
+	rt_ok template build --memory 256M
+	rt_ok template build --memory 512M
+	conf '[sandbox]' 'profile = little' '[profile little]' 'memory = 256M'
+	cmd sleep 1000
+	rt_ok --config "$T/joey.conf" create "${VM[@]}" --bundle "$B" "$CID"
+	start
+	each template list
+	each template list -f json
+	each logs --guest "$CID"
+	each ps --guest "$CID"
+	each features
+	equals "$(n_templates)" 2
+	each template prune
+	equals "$(n_templates)" 2
+	rt_ok exec "$CID" true
 }
 
 # ---- a look inside ---------------------------------------------------------------------------------------------------
