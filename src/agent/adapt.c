@@ -54,6 +54,18 @@ static int adapt_attrs(const struct joey_config *c, const struct joey_mount *m, 
 	return 0;
 }
 
+static char *bind_source(const struct agent_adapt *a, struct joey_config *c, size_t i)
+{
+	char path[320];
+
+	for (size_t k = 0; k < a->n_shm; k++)
+		if (a->shm[k].mount == i) {
+			agent_shm_path(a->dir, &a->shm[k], path, sizeof(path));
+			return joey_arena_strdup(&c->arena, path);
+		}
+	return joey_arena_printf(&c->arena, "%s/%u/m%zu", a->share, (unsigned)a->handle, i);
+}
+
 /* The host has mapped ids where the mount asks for it; 9p cannot. */
 static int adapt_bind(const struct agent_adapt *a, struct joey_config *c, size_t i, struct joey_err *err)
 {
@@ -61,7 +73,7 @@ static int adapt_bind(const struct agent_adapt *a, struct joey_config *c, size_t
 
 	if (i + 1 < a->n_attrs && adapt_attrs(c, m, a->attrs[i + 1], err) < 0)
 		return -EPERM;
-	m->source = joey_arena_printf(&c->arena, "%s/%u/m%zu", a->share, (unsigned)a->handle, i);
+	m->source = bind_source(a, c, i);
 	m->uid_mappings.n = m->gid_mappings.n = 0;
 	/* A link that is not to be followed is one on the share, too. */
 	m->opts->idmap = m->opts->ridmap = false;

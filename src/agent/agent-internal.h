@@ -99,6 +99,16 @@ struct agent_group {
 	int fd;
 };
 
+/* A bind mount whose source is to be a tmpfs of the guest: shm.c */
+struct agent_shm {
+	uint32_t mount; /* of the config */
+	uint64_t key;   /* the same for all who share it */
+	uint64_t size;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
 struct agent_job {
 	struct agent_job *next;
 	uint32_t id; /* of the request */
@@ -115,6 +125,8 @@ struct agent_job {
 	size_t n_attrs;
 	struct agent_join joins[JOEY_NS_MAX];
 	size_t n_joins;
+	struct agent_shm shm[4];
+	size_t n_shm;
 	const struct joey_json *json;
 	char *blob; /* heap */
 	size_t n_blob;
@@ -177,6 +189,9 @@ struct agent_adapt {
 	const uint64_t *attrs;
 	size_t n_attrs;
 	char ns_path[JOEY_NS_MAX][40]; /* "": a new one */
+	const char *dir;               /* where tmpfs for shm are */
+	const struct agent_shm *shm;
+	size_t n_shm;
 };
 int agent_adapt(void *arg, struct joey_config *config, struct joey_err *err);
 void agent_adapt_process(void *arg, struct joey_process *process);
@@ -186,6 +201,11 @@ int agent_join_parse(struct agent_job *j, struct joey_err *err);
 int agent_join_prepare(struct agent *a, const struct agent_job *j, struct joey_err *err);
 int agent_join_paths(const struct agent *a, const struct agent_job *j, struct agent_adapt *ret, struct joey_err *err);
 void agent_join_done(struct agent *a);
+
+/* shm.c: the same of "shm" */
+int agent_shm_parse(struct agent_job *j, struct joey_err *err);
+int agent_shm_prepare(const struct agent *a, const struct agent_job *j, struct joey_err *err);
+void agent_shm_path(const char *dir, const struct agent_shm *shm, char *ret, size_t size);
 
 /* net.c */
 int agent_net(const struct joey_json *request, struct joey_err *err);

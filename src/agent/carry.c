@@ -65,7 +65,10 @@ static int do_create(struct carry *c, struct joey_err *err)
 				     .rows = c->j->rows,
 				     .cols = c->j->cols,
 				     .attrs = c->j->attrs,
-				     .n_attrs = c->j->n_attrs };
+				     .n_attrs = c->j->n_attrs,
+				     .dir = c->a->dir,
+				     .shm = c->j->shm,
+				     .n_shm = c->j->n_shm };
 	const struct joey_create_opts o = {
 		.id = c->id,
 		.bundle = c->bundle,

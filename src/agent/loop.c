@@ -88,6 +88,8 @@ static void take_request(struct agent *a, const struct joey_frame *f)
 	if (r == 0)
 		r = agent_join_prepare(a, j, &err);
 	if (r == 0)
+		r = agent_shm_prepare(a, j, &err);
+	if (r == 0)
 		r = place(a, j, &err);
 	if (r == 0) {
 		agent_job_submit(a, j);

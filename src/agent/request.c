@@ -219,6 +219,8 @@ static int fields(const struct rule *rule, struct agent_job *j, struct joey_err 
 		r = attrs(j, err);
 	if (r == 0)
 		r = agent_join_parse(j, err);
+	if (r == 0)
+		r = agent_shm_parse(j, err);
 	if (r < 0)
 		return r;
 	j->name = joey_json_get_string(j->json, "id");

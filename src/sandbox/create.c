@@ -203,6 +203,7 @@ static int ask_guest(struct create *k, struct joey_err *err)
 	joey_json_out_bool(o, "noPivot", k->args->no_pivot);
 	joey_json_out_bool(o, "noNewKeyring", k->args->no_new_keyring);
 	share_write_attrs(&k->sources, o);
+	share_write_shm(&k->sources, o);
 	r = join_write(k->c, k->data.sandbox, k->args->config, o, err);
 	if (r < 0)
 		return r;

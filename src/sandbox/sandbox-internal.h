@@ -119,6 +119,7 @@ struct vm_source {
 	int fd;          /* detached mount */
 	uint64_t attrs;  /* MOUNT_ATTR_* that the source's mount has on the host */
 	char *link;      /* heap: it is a symbolic link, with this text, and shown as one */
+	bool shm;        /* not shown: the guest has a tmpfs in its place */
 };
 struct vm_sources {
 	struct vm_source *v;
@@ -128,6 +129,8 @@ struct vm_sources {
 int share_open(const struct joey_create *args, struct vm_sources *ret, struct joey_err *err);
 /* The "attrs" of CREATE. */
 void share_write_attrs(const struct vm_sources *s, struct joey_json_out *o);
+/* The "shm" of CREATE. */
+void share_write_shm(const struct vm_sources *s, struct joey_json_out *o);
 /* Puts them at /share/<handle>/<name> of the sandbox process's mount namespace. */
 int share_attach(pid_t daemon, uint32_t handle, struct vm_sources *s, struct joey_err *err);
 /* The root becomes read-only on the host, too. */

@@ -16,11 +16,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "joey/json.h"
@@ -194,12 +196,50 @@ static int read_link(struct vm_source *v, struct joey_err *err)
 	return v->link ? 0 : joey_err_sys(err, ENOMEM, "read the symbolic link");
 }
 
+static bool is_empty(int fd)
+{
+	int dir_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+	const struct dirent *e;
+	bool empty = dir;
+
+	if (!dir) {
+		joey_close(dir_fd);
+		return false;
+	}
+	while (empty && (e = readdir(dir)))
+		empty = joey_streq(e->d_name, ".") || joey_streq(e->d_name, "..");
+	(void)closedir(dir);
+	return empty;
+}
+
+/*
+ * What engines mount on /dev/shm of a pod's containers: a tmpfs of its own, empty yet.  Its files could be shown
+ * through the share, but memory that two containers map from one of them would not be the same.  The host's own is not
+ * meant: who asks for that asks for the host's files.
+ */
+static bool is_shm(const struct joey_mount *m, int fd)
+{
+	static const char dest[] = "/dev/shm";
+	const char *d = m->destination;
+	struct stat st, host;
+	struct statfs fs;
+	size_t n = strlen(d);
+
+	while (n > 1 && d[n - 1] == '/')
+		n--;
+	return n == strlen(dest) && memcmp(d, dest, n) == 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       st.st_ino == 1 && fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC &&
+	       (stat(dest, &host) < 0 || host.st_dev != st.st_dev) && is_empty(fd);
+}
+
 static int open_source(const struct joey_mount *m, int host_root, int bundle, struct vm_source *v, struct joey_err *err)
 {
 	int r = joey_mount_source_open(m, host_root, bundle, -EBADF, &v->fd, err);
 
 	if (r == 0) {
 		v->attrs = attrs_of(v->fd);
+		v->shm = is_shm(m, v->fd);
 		r = read_link(v, err);
 	}
 	if (r < 0)
@@ -278,6 +318,31 @@ void share_write_attrs(const struct vm_sources *s, struct joey_json_out *o)
 	joey_json_out_end(o);
 }
 
+void share_write_shm(const struct vm_sources *s, struct joey_json_out *o)
+{
+	struct statfs fs;
+	struct stat st;
+	bool any = false;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (!s->v[i].shm || fstat(s->v[i].fd, &st) < 0 || fstatfs(s->v[i].fd, &fs) < 0)
+			continue;
+		if (!any)
+			joey_json_out_array(o, "shm");
+		any = true;
+		joey_json_out_object(o, NULL);
+		joey_json_out_u64(o, "mount", s->v[i].number - 1);
+		joey_json_out_u64(o, "key", st.st_dev);
+		joey_json_out_u64(o, "size", (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize);
+		joey_json_out_u64(o, "mode", st.st_mode & 07777);
+		joey_json_out_u64(o, "uid", st.st_uid);
+		joey_json_out_u64(o, "gid", st.st_gid);
+		joey_json_out_end(o);
+	}
+	if (any)
+		joey_json_out_end(o);
+}
+
 /* ---- joey's side, in a child that has joined the mount namespace ------------------------------------------------ */
 
 static int attach_one(int rw, int share, const struct vm_source *s)
@@ -285,6 +350,8 @@ static int attach_one(int rw, int share, const struct vm_source *s)
 	struct stat st;
 	int fd;
 
+	if (s->shm)
+		return 0;
 	if (s->link)
 		return symlinkat(s->link, rw, s->name) < 0 ? -errno : 0;
 	if (fstat(s->fd, &st) < 0)

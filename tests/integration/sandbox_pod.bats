@@ -104,6 +104,26 @@ ex() { rt_ok exec "$@"; }
 	equals "$(hostname)" "$(</proc/sys/kernel/hostname)"
 }
 
+# The probe of one maps a file and shows what the other one writes to it.
+@test "[S22] /dev/shm of the pod: one tmpfs of the guest's, memory mapped from it is common; a volume there is a volume" {
+	mkdir "$T/shm" "$T/volume"
+	host_mount "$T/shm" -t tmpfs -o nosuid,noexec,nodev,mode=1777,size=1m shm
+	local f='.mounts |= map(if .destination == "/dev/shm" then {destination,type:"bind",source:$s,options:["rbind","rw"]} else . end)'
+	of_pod "$CID" "$f" --arg s "$T/shm"
+	of_pod "b$CID" "$f" --arg s "$T/shm"
+	of_pod "c$CID" "$f" --arg s "$T/volume"
+	background "$RUNTIME" --root "$ROOT" exec "$CID" probe mapped /dev/shm/x 20 </dev/null >"$T/mapped" 2>&1
+	until_true file_has "$T/mapped" ready
+	ex "b$CID" sh -c 'printf common | dd of=/dev/shm/x conv=notrunc 2>/dev/null; stat -c %a /dev/shm; cat /proc/self/mountinfo'
+	has_line 1777
+	has_match ' /dev/shm .*nosuid,nodev,noexec.* - tmpfs shm .*size=1024k'
+	until_true file_has "$T/mapped" common
+	equals "$(ls -A "$T/shm")" ''
+	ex "c$CID" sh -c 'ls -A /dev/shm; echo x >/dev/shm/y'
+	equals "$output" ''
+	equals "$(ls -A "$T/volume")" y
+}
+
 @test "[S22] a path that is no namespace, or of another kind, is refused as for a normal container" {
 	local path
 	for path in "/proc/self/ns/net" /etc/passwd "$T/none"; do

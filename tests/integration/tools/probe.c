@@ -509,6 +509,23 @@ static int cmd_shm(int argc, char **argv)
 	return 0;
 }
 
+/* mapped FILE SECONDS: makes it, maps it, and shows what others write to it. */
+static int cmd_mapped(int argc, char **argv)
+{
+	int fd = argc > 2 ? open(argv[1], O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
+	char *p = fd < 0 || ftruncate(fd, 4096) < 0 ? MAP_FAILED :
+						      mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return perror("map"), 1;
+	p[4095] = 1;
+	printf("ready\n");
+	fflush(stdout);
+	for (int i = 100 * atoi(argv[2]); i > 0 && !*(volatile char *)p; i--)
+		usleep(10000);
+	printf("%.100s\n", p);
+	return 0;
+}
+
 static void print_file(const char *name, const char *path)
 {
 	char buf[256] = "";
@@ -590,6 +607,7 @@ static const struct cmd {
 	{ "spin", cmd_spin },
 	{ "clone", cmd_clone },
 	{ "shm", cmd_shm },
+	{ "mapped", cmd_mapped },
 };
 
 int main(int argc, char **argv)
