@@ -23,6 +23,8 @@ struct joey_vm_choice {
 	uint64_t max_memory; /* the machine never has more; 0: no limit */
 	uint32_t vcpus;
 	const char *kernel, *initramfs, *hypervisor; /* absolute */
+	const char *image;                           /* of the root, raw; absolute */
+	bool block;                                  /* the root is the file system that is mounted on rootfs */
 	const char *trust;                           /* one template for each trust domain */
 	const char *pod;                             /* id of the pod whose containers share a machine */
 	bool need_kvm;                               /* fail where only emulation is possible */

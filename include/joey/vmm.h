@@ -72,7 +72,7 @@ struct joey_vmm_start {
 	int share_fd;
 	int tap_fd;    /* IFF_TAP|IFF_NO_PI|IFF_VNET_HDR, attached; -EBADF: the network device has no peer */
 	int cgroup_fd; /* QEMU is born in it; -EBADF: in the caller's.  The making of a template is in no cgroup. */
-	int block_fd;  /* read-only rootfs image; -EBADF: none */
+	int block_fd;  /* O_RDONLY: file or block device, the disk of the machine; -EBADF: none */
 	/* Said while a template is being built, which takes seconds; may be NULL. */
 	void (*progress)(void *arg, const char *text);
 	void *arg;

@@ -156,7 +156,8 @@ int agent_adapt(void *arg, struct joey_config *c, struct joey_err *err)
 	c->rootfs_attr = a->n_attrs > 0 ? a->attrs[0] : 0;
 	agent_adapt_process(arg, c->process);
 	drop_choice(&c->annotations);
-	c->rootfs = joey_arena_printf(&c->arena, "%s/%u/rootfs", a->share, (unsigned)a->handle);
+	c->rootfs = a->disk ? joey_arena_strdup(&c->arena, AGENT_DISK_ROOT)
+			    : joey_arena_printf(&c->arena, "%s/%u/rootfs", a->share, (unsigned)a->handle);
 	c->cgroups_path = joey_arena_printf(&c->arena, "%s/%u", a->cgroup, (unsigned)a->handle);
 	return c->rootfs && c->cgroups_path ? 0 : no_memory(err);
 }

@@ -119,6 +119,7 @@ struct agent_job {
 	const char *name; /* "id" */
 	const char *cgroup;
 	bool run, terminal, no_pivot, no_new_keyring, all, ignore_paused;
+	bool disk; /* the root is the machine's disk, not on the share */
 	uint16_t rows, cols;
 	int signal;
 	uint64_t *attrs; /* in arena; struct agent_adapt */
@@ -185,6 +186,7 @@ struct agent_adapt {
 	const char *netns;
 	uint32_t handle;
 	uint16_t rows, cols; /* of the terminal, or 0 */
+	bool disk;           /* its root is at AGENT_DISK_ROOT */
 	/* MOUNT_ATTR_* that the mounts of the rootfs and, from 1 on, of the config's bind sources have on the host */
 	const uint64_t *attrs;
 	size_t n_attrs;
@@ -216,6 +218,9 @@ int agent_loopback_up(void);
 /* From the initramfs to two open ports; never returns in failure. */
 void agent_boot(int *ret_ctl, int *ret_io);
 int agent_mount_share(struct joey_err *err);
+/* The machine's disk with a layer of memory over it, which takes what is written: the root of one container. */
+#define AGENT_DISK_ROOT "/run/root"
+int agent_mount_disk(struct joey_err *err);
 /* Says why on the console, and ends the machine (test mode: the process). */
 _Noreturn void agent_die(const struct agent *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

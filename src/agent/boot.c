@@ -273,3 +273,42 @@ int agent_mount_share(struct joey_err *err)
 		return joey_err_sys(err, errno, "mount the share");
 	return 0;
 }
+
+#define DISK "/run/disk"
+#define TOP  "/run/top"
+
+static int make_dirs(struct joey_err *err)
+{
+	static const char *const dirs[] = { DISK, TOP, AGENT_DISK_ROOT };
+
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(dirs); i++)
+		if (mkdir(dirs[i], 0755) < 0)
+			return errno == EEXIST ? joey_err_set(err, JOEY_EK_OTHER, EBUSY,
+							      "the machine's disk is the root of another container")
+					       : joey_err_sys(err, errno, "make %s", dirs[i]);
+	return 0;
+}
+
+int agent_mount_disk(struct joey_err *err)
+{
+	/* Nobody writes to it, so a journal that is not empty stays so. */
+	static const struct {
+		const char *type, *options;
+	} types[] = { { "erofs", NULL }, { "ext4", "noload" } };
+	int r = make_dirs(err), failed = -ENODEV;
+
+	for (size_t i = 0; r == 0 && failed < 0 && i < JOEY_ARRAY_SIZE(types); i++)
+		failed =
+			mount("/dev/vda", DISK, types[i].type, MS_RDONLY | MS_NODEV, types[i].options) < 0 ? -errno : 0;
+	if (r == 0 && failed < 0)
+		r = joey_err_sys(err, failed, "mount the machine's disk, which is to be erofs or ext4");
+	if (r < 0)
+		return r;
+	if (mount("tmpfs", TOP, "tmpfs", MS_NODEV, "mode=755") < 0 || mkdir(TOP "/upper", 0755) < 0 ||
+	    mkdir(TOP "/work", 0755) < 0)
+		return joey_err_sys(err, errno, "make a layer over the machine's disk");
+	if (mount("overlay", AGENT_DISK_ROOT, "overlay", MS_NODEV,
+		  "lowerdir=" DISK ",upperdir=" TOP "/upper,workdir=" TOP "/work") < 0)
+		return joey_err_sys(err, errno, "mount a layer over the machine's disk");
+	return 0;
+}

@@ -64,6 +64,7 @@ static int do_create(struct carry *c, struct joey_err *err)
 				     .handle = c->j->c,
 				     .rows = c->j->rows,
 				     .cols = c->j->cols,
+				     .disk = c->j->disk,
 				     .attrs = c->j->attrs,
 				     .n_attrs = c->j->n_attrs,
 				     .dir = c->a->dir,

@@ -85,6 +85,8 @@ static void take_request(struct agent *a, const struct joey_frame *f)
 		return;
 	}
 	r = j->type == JOEY_WIRE_CREATE ? need_share(a, &err) : 0;
+	if (r == 0 && j->disk)
+		r = agent_mount_disk(&err);
 	if (r == 0)
 		r = agent_join_prepare(a, j, &err);
 	if (r == 0)

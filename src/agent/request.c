@@ -210,6 +210,7 @@ static int fields(const struct rule *rule, struct agent_job *j, struct joey_err 
 		{ "run", &j->run },          { "terminal", &j->terminal },
 		{ "noPivot", &j->no_pivot }, { "noNewKeyring", &j->no_new_keyring },
 		{ "all", &j->all },          { "ignorePaused", &j->ignore_paused },
+		{ "disk", &j->disk },
 	};
 	int r = numbers(rule, j, err);
 

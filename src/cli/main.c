@@ -158,7 +158,6 @@ int main(int argc, char **argv)
 	struct globals g = { .conf = JOEY_CONF_INIT };
 	int failure = 1, r;
 
-	joey_title_init(argc, argv);
 	g.rt.called_vm = argc > 0 && is_called(argv[0], "joey-vm");
 	r = argc > 0 ? dispatch(&g, argv + 1, (size_t)argc - 1, &failure, &err) : help_program(&err);
 	free(g.root_path);

@@ -33,9 +33,8 @@ static int pivot(struct joey_setup *s, struct joey_err *err)
 		if (r < 0)
 			return joey_err_sys(err, -r, "make the old root a slave");
 	}
-	if (umount2(".", MNT_DETACH) < 0)
-		return joey_err_sys(err, errno, "unmount the old root");
-	return 0;
+	r = joey_drop_old_root();
+	return r < 0 ? joey_err_sys(err, r, "unmount the old root") : 0;
 }
 
 /*

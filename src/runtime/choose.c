@@ -116,13 +116,11 @@ static int find_profile(const struct rt_launch *l, const struct joey_conf *conf,
 	return *ret ? 0 : joey_err_set(err, JOEY_EK_CONFIG, ENOENT, "joey.conf has no profile %s", name);
 }
 
-static int apply_profile(const struct joey_conf_profile *p, struct joey_vm_choice *vm, struct joey_err *err)
+static void apply_profile(const struct joey_conf_profile *p, struct joey_vm_choice *vm)
 {
 	if (!p)
-		return 0;
-	if (p->share == JOEY_CONF_SHARE_BLOCK)
-		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "profile %s: share = block is not supported yet",
-				    p->name);
+		return;
+	vm->block = p->share == JOEY_CONF_SHARE_BLOCK;
 	vm->network = p->network == JOEY_CONF_NETWORK_TAP    ? JOEY_VM_NETWORK_TAP
 		      : p->network == JOEY_CONF_NETWORK_NONE ? JOEY_VM_NETWORK_NONE
 							     : JOEY_VM_NETWORK_AUTO;
@@ -131,7 +129,6 @@ static int apply_profile(const struct joey_conf_profile *p, struct joey_vm_choic
 	vm->kernel = p->kernel;
 	vm->initramfs = p->initramfs;
 	vm->hypervisor = p->hypervisor;
-	return 0;
 }
 
 static int take_path(const char *what, const char *path, const struct joey_strlist *dirs, const char **ret,
@@ -154,8 +151,8 @@ static int apply_object(const struct joey_vm *o, const struct joey_conf *conf, s
 		return 0;
 	if (o->hypervisor_parameters.n > 0 || o->kernel_parameters.n > 0)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm: parameters are not taken from a config");
-	if (o->image_path)
-		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm.image: not supported yet");
+	if (o->image_path && !joey_streq(o->image_format, "raw"))
+		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm.image.format: only raw is supported");
 	if (o->hw_other)
 		return joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP, "vm.hwConfig.%s: not supported", o->hw_other);
 	r = take_path("vm.hypervisor.path", o->hypervisor_path, &conf->sandbox.hypervisor_dirs, &vm->hypervisor, err);
@@ -163,6 +160,8 @@ static int apply_object(const struct joey_vm *o, const struct joey_conf *conf, s
 		r = take_path("vm.kernel.path", o->kernel_path, &conf->sandbox.kernel_dirs, &vm->kernel, err);
 	if (r == 0)
 		r = take_path("vm.kernel.initrd", o->kernel_initrd, &conf->sandbox.kernel_dirs, &vm->initramfs, err);
+	if (r == 0)
+		r = take_path("vm.image.path", o->image_path, &conf->sandbox.image_dirs, &vm->image, err);
 	if (r == 0 && o->vcpus.set)
 		vm->vcpus = o->vcpus.v > UINT32_MAX ? UINT32_MAX : (uint32_t)o->vcpus.v;
 	if (r == 0 && o->memory.set)
@@ -215,7 +214,6 @@ int rt_choose_machine(const struct joey_runtime *rt, const struct joey_template_
 	const struct joey_conf *conf = rt->conf ? rt->conf : &no_conf;
 	const char *name = o->profile ? o->profile : conf->sandbox.profile;
 	const struct joey_conf_profile *profile = name ? joey_conf_profile(conf, name) : NULL;
-	int r;
 
 	if (conf->sandbox.trust == JOEY_CONF_TRUST_CONTAINER)
 		return joey_err_set(
@@ -226,9 +224,7 @@ int rt_choose_machine(const struct joey_runtime *rt, const struct joey_template_
 				    "no usable KVM: containers are normal ones then, as joey.conf says (without_kvm)");
 	if (name && !profile)
 		return joey_err_set(err, JOEY_EK_CONFIG, ENOENT, "joey.conf has no profile %s", name);
-	r = apply_profile(profile, ret, err);
-	if (r < 0)
-		return r;
+	apply_profile(profile, ret);
 	if (o->memory)
 		ret->memory = o->memory;
 	ret->need_kvm = conf->sandbox.without_kvm == JOEY_CONF_KVM_REFUSE;
@@ -254,10 +250,10 @@ int rt_choose(struct rt_launch *l, struct joey_err *err)
 		return 0;
 	}
 	r = find_profile(l, conf, &profile, err);
-	if (r == 0)
-		r = apply_profile(profile, &l->vm, err);
-	if (r == 0)
-		r = apply_object(l->config->vm, conf, &l->vm, err);
+	if (r < 0)
+		return r;
+	apply_profile(profile, &l->vm);
+	r = apply_object(l->config->vm, conf, &l->vm, err);
 	if (r == 0)
 		r = apply_limits(conf, &l->vm, err);
 	if (r < 0)

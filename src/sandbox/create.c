@@ -66,6 +66,7 @@ struct create {
 	struct joey_gate gate;
 	struct vm_proxy proxy;
 	struct vm_data data;
+	int block_fd;
 	bool started; /* the machine, by us: its network is ours to set up */
 };
 
@@ -82,13 +83,17 @@ static int find_machine(struct create *k, struct joey_err *err)
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
 	const struct vm_start how = { .args = k->args,
 				      .pod = k->data.pod,
+				      .block_fd = k->block_fd,
 				      .netns_of = wants_network(k->args) ? k->proxy.pid : 0 };
 	int r = place_load(&k->place, err);
 
 	if (r < 0)
 		return r;
 	if (place_is_alive(&k->place) && client_connect(&k->cl, &k->place, &sub) == 0)
-		return limits_refresh(k->c, &k->place, k->args->config->resources, err);
+		return k->block_fd < 0 ? limits_refresh(k->c, &k->place, k->args->config->resources, err)
+				       : joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTSUP,
+						      "a root that is a disk is for a pod's first container: its "
+						      "machine runs already");
 	k->started = true;
 	return machine_start(&k->place, &how, &k->cl, err);
 }
@@ -202,6 +207,7 @@ static int ask_guest(struct create *k, struct joey_err *err)
 	joey_json_out_u64(o, "cols", p->console_width);
 	joey_json_out_bool(o, "noPivot", k->args->no_pivot);
 	joey_json_out_bool(o, "noNewKeyring", k->args->no_new_keyring);
+	joey_json_out_bool(o, "disk", k->block_fd >= 0);
 	share_write_attrs(&k->sources, o);
 	share_write_shm(&k->sources, o);
 	r = join_write(k->c, k->data.sandbox, k->args->config, o, err);
@@ -246,7 +252,9 @@ static int create(struct create *k, struct joey_err *err)
 	if (r == 0)
 		r = data_save(k->c, &k->data, err);
 	if (r == 0)
-		r = share_open(a, &k->sources, err);
+		r = block_open(a, &k->block_fd, err);
+	if (r == 0)
+		r = share_open(a, k->block_fd < 0, &k->sources, err);
 	if (r == 0)
 		r = open_place(k, err);
 	if (r == 0)
@@ -270,7 +278,7 @@ static int create(struct create *k, struct joey_err *err)
 		r = connect_network(k, err);
 	if (r == 0)
 		r = ask_guest(k, err);
-	if (r == 0 && a->config->rootfs_readonly)
+	if (r == 0 && a->config->rootfs_readonly && k->block_fd < 0)
 		r = share_seal(k->place.pid, k->data.handle, err);
 	if (r == 0 && a->pidfd_sock >= 0)
 		r = joey_send_one_fd(a->pidfd_sock, "standard", k->proxy.pidfd, err);
@@ -288,6 +296,7 @@ int vm_create(struct joey_container *c, const struct joey_create *args, struct j
 		.cl = VM_CLIENT_INIT,
 		.gate = JOEY_GATE_INIT,
 		.proxy = VM_PROXY_INIT,
+		.block_fd = -EBADF,
 		.data = { .sandbox = args->vm.pod ? args->vm.pod : c->id, .pod = args->vm.pod },
 	};
 	int r = create(&k, err);
@@ -306,6 +315,7 @@ int vm_create(struct joey_container *c, const struct joey_create *args, struct j
 	joey_gate_done(&k.gate);
 	share_done(&k.sources);
 	joey_cgroup_free(k.cg);
+	joey_close(k.block_fd);
 	place_done(&k.place);
 	if (r == 0 && k.started)
 		pool_refill(args);

@@ -253,7 +253,7 @@ static void tell_failure(struct daemon *d, const char *why)
 /* It lives longer than joey, and whoever called joey waits for the end of his pipes. */
 static void close_what_is_not_ours(const struct vm_daemon_args *args)
 {
-	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd };
+	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd, args->block_fd };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)

@@ -74,7 +74,7 @@ int guest_begin(struct daemon *d, bool cold, struct joey_err *err)
 		.share_fd = d->share_fd,
 		.tap_fd = d->args->tap_fd,
 		.cgroup_fd = -EBADF,
-		.block_fd = -EBADF,
+		.block_fd = d->args->block_fd,
 		.progress = progress,
 		.arg = d,
 	};

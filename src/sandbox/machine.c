@@ -169,7 +169,9 @@ static int start(struct vm_place *p, const struct vm_start *how, const struct jo
 	if (r == 0)
 		r = machine_cgroup(p, how, &cg, err);
 	if (r == 0) {
-		const struct vm_daemon_args args = { .id = p->id, .pod = how->pod, .tap_fd = tap, .spec = spec };
+		const struct vm_daemon_args args = {
+			.id = p->id, .pod = how->pod, .tap_fd = tap, .block_fd = how->block_fd, .spec = spec
+		};
 
 		r = machine_spawn(p, &args, cg, cl, err);
 	}
@@ -182,7 +184,7 @@ int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_clie
 	struct vm_machine m = { .kernel = NULL };
 	int r = machine_spec(&a->vm, a->config->resources, &m, err);
 
-	if (r == 0 && a->vm.warm)
+	if (r == 0 && a->vm.warm && how->block_fd < 0)
 		r = pool_take(p, how, &m.spec, cl, err);
 	if (r == 0)
 		r = start(p, how, &m.spec, cl, err);

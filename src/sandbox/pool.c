@@ -361,7 +361,9 @@ static int read_info(struct vm_place *p, struct vm_client *cl, struct joey_err *
 
 static int fill_place(struct vm_place *p, const struct joey_vmm_spec *spec, unsigned wait_s, struct joey_err *err)
 {
-	const struct vm_daemon_args args = { .id = p->id, .tap_fd = -EBADF, .spec = spec, .warm_s = wait_s };
+	const struct vm_daemon_args args = {
+		.id = p->id, .tap_fd = -EBADF, .block_fd = -EBADF, .spec = spec, .warm_s = wait_s
+	};
 	struct vm_client cl = VM_CLIENT_INIT;
 	int r;
 

@@ -100,6 +100,7 @@ struct vm_daemon_args {
 	bool pod;                 /* stays when its last container has ended; goes with the last one dropped */
 	int listen_fd, client_fd; /* client_fd: the first connection */
 	int tap_fd;               /* -EBADF: no network */
+	int block_fd;             /* -EBADF: no disk */
 	unsigned warm_s;          /* waits so long for JOEY_WIRE_ADOPT; 0: it is somebody's from the beginning */
 	const struct joey_vmm_spec *spec;
 };
@@ -125,8 +126,8 @@ struct vm_sources {
 	struct vm_source *v;
 	size_t n;
 };
-/* Opens the rootfs and the sources of bind mounts on the host. */
-int share_open(const struct joey_create *args, struct vm_sources *ret, struct joey_err *err);
+/* Opens the rootfs, unless it is a disk, and the sources of bind mounts on the host. */
+int share_open(const struct joey_create *args, bool rootfs, struct vm_sources *ret, struct joey_err *err);
 /* The "attrs" of CREATE. */
 void share_write_attrs(const struct vm_sources *s, struct joey_json_out *o);
 /* The "shm" of CREATE. */
@@ -145,6 +146,11 @@ int share_make_tmpfs(const char *size, uint64_t attrs, int *ret, struct joey_err
 
 int join_write(const struct joey_container *c, const char *sandbox, const struct joey_config *config,
 	       struct joey_json_out *o, struct joey_err *err);
+
+/* ---- block.c ---------------------------------------------------------------------------------------------------- */
+
+/* The disk that is the container's root; -EBADF where it is a directory. */
+int block_open(const struct joey_create *a, int *ret, struct joey_err *err);
 
 /* ---- proxy.c: the process that an engine sees ------------------------------------------------------------------- */
 
@@ -204,6 +210,7 @@ int data_load(const struct joey_container *c, struct vm_data *ret, struct joey_e
 struct vm_start {
 	const struct joey_create *args; /* of the container that it is started for */
 	bool pod;
+	int block_fd;   /* the disk, or -EBADF; borrowed */
 	pid_t netns_of; /* a tap in this process's network namespace is to be the machine's; 0: none is */
 };
 /* A waiting one, or one that is started; in a cgroup of its own; writes the record.  Locked; cl becomes the first

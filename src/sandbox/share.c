@@ -112,9 +112,8 @@ int share_close_root(struct joey_err *err)
 
 	if (r < 0)
 		return joey_err_sys(err, r, "pivot into the root of the share");
-	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return joey_err_sys(err, errno, "leave the host's root");
-	return 0;
+	r = joey_drop_old_root();
+	return r < 0 ? joey_err_sys(err, r, "leave the host's root") : 0;
 }
 
 /* ---- sources ---------------------------------------------------------------------------------------------------- */
@@ -249,14 +248,14 @@ static int open_source(const struct joey_mount *m, int host_root, int bundle, st
 	return harden(v->fd, m->opts, err);
 }
 
-static int open_sources(const struct joey_create *args, int host_root, int bundle, struct vm_sources *s,
+static int open_sources(const struct joey_create *args, bool rootfs, int host_root, int bundle, struct vm_sources *s,
 			struct joey_err *err)
 {
 	const struct joey_config *c = args->config;
-	int r = open_rootfs(args, &s->v[0], err);
+	int r = rootfs ? open_rootfs(args, &s->v[0], err) : 0;
 
 	snprintf(s->v[0].name, sizeof(s->v[0].name), "rootfs");
-	s->n = 1;
+	s->n = rootfs ? 1 : 0;
 	for (size_t i = 0; i < c->n_mounts && r == 0; i++) {
 		const struct joey_mount *m = &c->mounts[i];
 		struct vm_source *v = &s->v[s->n];
@@ -272,7 +271,7 @@ static int open_sources(const struct joey_create *args, int host_root, int bundl
 	return r;
 }
 
-int share_open(const struct joey_create *args, struct vm_sources *ret, struct joey_err *err)
+int share_open(const struct joey_create *args, bool rootfs, struct vm_sources *ret, struct joey_err *err)
 {
 	autoclose int host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	autoclose int bundle = open(args->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -285,7 +284,7 @@ int share_open(const struct joey_create *args, struct vm_sources *ret, struct jo
 	if (!ret->v)
 		return joey_err_sys(err, ENOMEM, "list mount sources");
 	ret->v[0].fd = -EBADF;
-	return open_sources(args, host_root, bundle, ret, err);
+	return open_sources(args, rootfs, host_root, bundle, ret, err);
 }
 
 void share_done(struct vm_sources *s)

@@ -8,6 +8,8 @@
 #include "joey/syscalls.h"
 #include "joey/util.h"
 
+enum { STAT_MAX = 4096 };
+
 int joey_proc_stat(pid_t pid, uint64_t *ret_starttime, char *ret_state)
 {
 	char path[48], buf[1024], *p, *end;
@@ -120,34 +122,49 @@ bool joey_in_userns(void)
 	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 0xEFFFFFFDU;
 }
 
-static char *title;
-static size_t title_size;
-
-void joey_title_init(int argc, char **argv)
+/* proc_pid_stat(5): fields 48 and 49 are where the arguments stand. */
+static char *arguments(size_t *ret_size)
 {
-	if (argc < 1)
-		return;
-	title = argv[0];
-	title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
+	autofree char *text = NULL;
+	uint64_t range[2] = { 0, 0 };
+	size_t len;
+	char *p;
+
+	if (joey_read_file_at(AT_FDCWD, "/proc/self/stat", 0, STAT_MAX, &text, &len) < 0)
+		return NULL;
+	p = strrchr(text, ')');
+	for (int field = 2; p && field < 49; field++) {
+		p = strchr(p + 1, ' ');
+		if (p && field >= 47) {
+			char *end = p + 1 + strcspn(p + 1, " \n"), was = *end;
+
+			*end = '\0';
+			if (joey_parse_u64(p + 1, &range[field - 47]) < 0)
+				return NULL;
+			*end = was;
+		}
+	}
+	*ret_size = (size_t)(range[1] - range[0]);
+	return range[0] && range[1] > range[0] ? (char *)(uintptr_t)range[0] : NULL;
 }
 
 /* Its last byte stays NUL: else proc(5) reads on into the environment. */
 void joey_title_set(const char *name, const char *second)
 {
 	const char *const words[] = { name, second };
-	size_t at = 0;
+	size_t at = 0, size = 0;
+	char *title = arguments(&size);
 
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(words) && at < title_size; i++) {
+	if (!title)
+		return;
+	memset(title, 0, size);
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(words); i++) {
 		size_t n = words[i] ? strlen(words[i]) + 1 : 0;
 
-		if (n > title_size - at)
-			n = title_size - at;
+		if (n > size - 1 - at)
+			n = size - 1 - at;
 		if (n)
-			memmove(title + at, words[i], n);
+			memcpy(title + at, words[i], n);
 		at += n;
-	}
-	if (title_size) {
-		memset(title + at, 0, title_size - at);
-		title[title_size - 1] = '\0';
 	}
 }

@@ -61,9 +61,7 @@ static int leave_mounts(void)
 	if (fchdir(root) < 0)
 		return -errno;
 	r = joey_sys_pivot_root(".", ".");
-	if (r < 0)
-		return r;
-	return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ? -errno : 0;
+	return r < 0 ? r : joey_drop_old_root();
 }
 
 struct ends { /* the holder's */
@@ -89,30 +87,6 @@ static int keep_files(const struct vmm_image *image, struct ends *ends)
 	for (int i = 0; i < 3; i++)
 		joey_close(i);
 	return joey_close_range(VMM_HOLDER_STATE + 3, ~0U);
-}
-
-/* ps(1) shall not show the command line of whatever joey it was cloned from.  proc_pid_stat(5): fields 48 and 49. */
-static void rename_self(void)
-{
-	static const char title[] = "joey: holds a template";
-	autofree char *text = NULL;
-	uintptr_t range[2] = { 0, 0 };
-	size_t len;
-	char *p;
-
-	(void)prctl(PR_SET_NAME, "joey-template");
-	if (joey_read_file_at(AT_FDCWD, "/proc/self/stat", 0, VMM_TEXT_MAX, &text, &len) < 0)
-		return;
-	p = strrchr(text, ')');
-	for (int field = 2; p && field < 49; field++) {
-		p = strchr(p + 1, ' ');
-		if (p && field >= 47)
-			range[field - 47] = (uintptr_t)strtoull(p + 1, NULL, 10);
-	}
-	if (range[0] && range[1] > range[0] + sizeof(title)) {
-		memset((void *)range[0], 0, range[1] - range[0]);
-		memcpy((void *)range[0], title, sizeof(title));
-	}
 }
 
 struct report {
@@ -141,7 +115,8 @@ static void __attribute__((noreturn)) hold(const struct vmm_image *image, struct
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	(void)setsid();
 	(void)prctl(PR_SET_PDEATHSIG, 0);
-	rename_self();
+	(void)prctl(PR_SET_NAME, "joey-template");
+	joey_title_set("joey: holds a template", NULL);
 	joey_vmm_leave_cgroups();
 	r = keep_files(image, &ends);
 	if (r == 0)

@@ -198,11 +198,8 @@ static int change_root(struct jail *j)
 	r = joey_sys_pivot_root(".", ".");
 	if (r < 0)
 		return fail(j, r, "pivot_root");
-	if (umount2(".", MNT_DETACH) < 0)
-		return fail(j, 0, "unmount the host's tree");
-	if (chdir("/") < 0)
-		return fail(j, 0, "enter the jail's root");
-	return 0;
+	r = joey_drop_old_root();
+	return r < 0 ? fail(j, r, "unmount the host's tree") : 0;
 }
 
 static int make_root(struct jail *j)

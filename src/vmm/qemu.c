@@ -91,7 +91,7 @@ static const struct row rows[] = {
 	{ ANY | IF_NO_BLOCK, 0, 0, "-blockdev",
 	  "null-co,node-name=disk,size=1099511627776,read-zeroes=on,read-only=on" },
 	{ ANY | IF_BLOCK, 0, 0, "-blockdev",
-	  "driver=raw,node-name=disk,read-only=on,file.driver=file,file.filename=/proc/self/fd/"
+	  "driver=raw,node-name=disk,read-only=on,file.driver={driver},file.filename=/proc/self/fd/"
 	  "{block},file.locking=off" },
 	{ ANY, 0, 0, "-device", "virtio-blk-device,drive=disk" },
 };
@@ -155,6 +155,8 @@ static void expand_name(const struct vmm_machine *m, const char *name, size_t n,
 		joey_str_add(s, joey_accel_to_string(spec->accel));
 	else if (joey_streq(key, "acpi"))
 		joey_str_add(s, m->acpi ? "on" : "off");
+	else if (joey_streq(key, "driver"))
+		joey_str_add(s, m->block_is_device ? "host_device" : "file");
 	else if (joey_streq(key, "vcpus"))
 		joey_str_printf(s, "%u", spec->vcpus);
 	else if (joey_streq(key, "mib"))

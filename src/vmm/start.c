@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "joey/log.h"
 #include "vmm/vmm-internal.h"
@@ -61,12 +62,14 @@ static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in,
 	struct vmm_image image = VMM_IMAGE_INIT;
 	autoerr struct joey_err why = JOEY_ERR_INIT;
 	autoclose int share = -EBADF;
+	struct stat st;
 	int r = clone_share(args->share_fd, &share, err);
 
 	if (r < 0)
 		return r;
 	l.machine.in = in;
 	l.machine.block = args->block_fd >= 0;
+	l.machine.block_is_device = l.machine.block && fstat(args->block_fd, &st) == 0 && S_ISBLK(st.st_mode);
 	l.share = share;
 	l.tap_fd = args->tap_fd;
 	l.cgroup_fd = args->cgroup_fd;

@@ -274,3 +274,12 @@ reopen_exe() { # reopen_exe PID END-COMMAND...: what became of a descriptor of P
 	equals "$(cat "$T/elsewhere/state.json")" keep
 	rm -f "$ROOT/$CID"
 }
+
+@test "[C1] something lies over the caller's root: nothing of either is left in the container" {
+	mkdir "$T/over"
+	script 'ls /.. >/seen; for i in 1 2 3 4 5 6 7 8; do cd ..; done; ls >>/seen; cut -d" " -f5 /proc/self/mountinfo | grep -c "^/$" >>/seen'
+	unshare -m sh -c 'mount -t tmpfs none / && exec "$@"' sh "$RUNTIME" --root "$ROOT" run --bundle "$B" "$CID" </dev/null 3>&- 4>&-
+	equals "$(tail -n 1 "$B/rootfs/seen")" 1
+	equals "$(head -n -1 "$B/rootfs/seen" | sort | uniq -c | awk '$1 != 2')" ''
+	grep -qx seen "$B/rootfs/seen"
+}

@@ -335,6 +335,17 @@ ended_well() {
 	grep -q '^root:' "$B/rootfs/etc/passwd"
 }
 
+@test "[S7] no helper has the host's files in its mount namespace, whatever it gets out of" {
+	local holder
+	rt_ok template prune --all
+	vm_up
+	holder=$(jq -r '.[0].holder' <<<"$("$RUNTIME" template list -f json)")
+	ns_root() { timeout 10 "$HERE/../lib/ns-root.py" "$1"; }
+	[[ $(ns_root "$(qemu_pid)") =~ ^empty\ etc\ (lib\ )?(lib64\ )?proc\ qemu\ share\ usr$ ]]
+	equals "$(ns_root "$(sandbox_pid)")" 'rw share'
+	equals "$(ns_root "$holder")" ''
+}
+
 @test "[S7] links and devices inside a volume do not reach the host" {
 	mkdir "$T/rw"
 	echo secret >"$T/secret"

@@ -10,7 +10,7 @@ cd "$top" || exit 1
 # file, function, how often, why
 exceptions='
 src/linux/mount_fs.c	mount	1	values that fsconfig(2) cannot take; the target is "." after fchdir(2)
-src/linux/pivot.c	umount2	2	"." after pivot_root(2); "." after fchdir(2) to a mount of the host
+src/linux/pivot.c	umount2	1	"." after fchdir(2) to a mount of the host
 src/linux/pivot.c	chroot	1	"." after fchdir(2)
 src/linux/pivot.c	chdir	1	"/" right after it became the container'\''s
 src/linux/rootfs.c	openat(AT_FDCWD)	1	"/" of the mount namespace just entered

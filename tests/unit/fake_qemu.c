@@ -69,7 +69,8 @@ static void report(void)
 
 	while (d && readdir(d))
 		n++;
-	p += sprintf(p, "fds=%d env=%d", n, environ[0] != NULL);
+	p += sprintf(p, "fds=%d env=%d", n,
+		     !environ[0] || strncmp(environ[0], "GLIBC_TUNABLES=", 15) != 0 || environ[1]);
 	p += sprintf(p, " write=%d", fd >= 0 && write(fd, "x", 1) == 1);
 	p += sprintf(p, " shared=%d",
 		     fd >= 0 && mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED);
