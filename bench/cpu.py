@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """As interleave.c, for commands that leave processes behind for a moment: medians of wall and processor time, in ms, the
 latter of all descendants that end within half a second, orphans too. What goes on (a warm sandbox) is not counted.
-usage: cpu.py ROUNDS NAME COMMAND... [-- NAME COMMAND...]..."""
+usage: cpu.py ROUNDS NAME[@SECONDS] COMMAND... [-- NAME[@SECONDS] COMMAND...]...    SECONDS: nothing is done before it so long"""
 import ctypes
 import os
 import resource
@@ -47,14 +47,16 @@ def main():
         if word != "--":
             words.append(word)
         elif words:
-            commands.append((words[0], words[1:], []))
+            name, _, pause = words[0].partition("@")
+            commands.append((name, float(pause or 0), words[1:], []))
             words = []
     for n in range(-1, int(sys.argv[1])):
-        for _, argv, results in commands:
+        for _, pause, argv, results in commands:
+            time.sleep(pause)
             result = run(argv)
             if n >= 0:
                 results.append(result)
-    for name, _, results in commands:
+    for name, _, _, results in commands:
         print(name, *(f"{statistics.median(r[i] for r in results):.2f}" for i in (0, 1)))
 
 
