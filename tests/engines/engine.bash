@@ -15,6 +15,16 @@ needs() {
 	! "$RUNTIME" "$1" no-such-container 2>&1 | grep -q 'not implemented' || skip "$NAME has no command '$1' yet"
 }
 
+# not_in_a_sandbox: the reason why this test is not for sandboxed containers, if RUNTIME makes them and there is one. For setup().
+not_in_a_sandbox() {
+	local name why
+	[ "$NAME" = joey-vm ] || return 0
+	while IFS=$'\t' read -r name why; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $BATS_TEST_DESCRIPTION != $name ]] || skip "sandbox: $why"
+	done < <(grep -v '^#' "$BATS_TEST_DIRNAME/sandbox-skip.txt")
+}
+
 make_image() {
 	[ -e /run/engine-image.tar ] || "$BATS_TEST_DIRNAME/make-image.py" /usr/bin/busybox /run/engine-image.tar "$IMAGE"
 }
@@ -43,3 +53,8 @@ is() {
 
 # cgroup_file PID FILE: a file of the process' cgroup, as the host sees it.
 cgroup_file() { cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/$2"; }
+
+# In a world of on-host.sh: what is there of sandboxes, and the program for normal containers.
+sandboxes() { pgrep -cx joey-sandbox || :; }
+sandboxes_are() { [ "$(sandboxes)" = "$1" ]; }
+not_the_hosts_kernel() { [ -n "$1" ] && [[ $1 != *"$(uname -r)"* ]]; }

@@ -3,34 +3,7 @@
 # CGROUPS=cgroupfs|systemd is Podman's cgroup manager.
 
 bats_require_minimum_version 1.5.0
-load engine.bash
-
-setup_file() {
-	load engine.bash
-	make_image
-	lim podman load -q -i /run/engine-image.tar
-}
-
-setup() {
-	C=p$BATS_TEST_NUMBER
-	P=(timeout -k 5 "${LIM:-60}" podman --runtime "$NAME" --cgroup-manager "${CGROUPS:-cgroupfs}")
-}
-
-teardown() { lim podman rm -f -t 0 "$C" >/dev/null 2>&1 || :; }
-
-# pr OPTIONS... -- COMMAND...: podman run of the test image.
-pr() {
-	local options=()
-	while [ "$1" != -- ]; do options+=("$1") && shift; done
-	shift
-	"${P[@]}" run --name "$C" "${options[@]}" "$IMAGE" "$@"
-}
-
-as_tester() { lim runuser -l tester -c "export XDG_RUNTIME_DIR=/run/user/1000; $1"; }
-field() { podman inspect --format "{{$1}}" "$C"; }
-running() { [ "$(field .State.Status)" = running ]; }
-exited() { [ "$(field .State.Status)" = exited ]; }
-logs_have() { podman logs "$C" 2>&1 | grep -q "$1"; }
+load podman.bash
 
 @test "podman: output and the payload's exit code" {
 	run pr --rm -- sh -c 'echo out; echo err >&2; exit 7'

@@ -213,6 +213,19 @@ part_differential() {
 }
 part_engines() { in_vm uml 800 engines; }
 part_engines2() { in_vm uml 800 engines2; }
+# The same engines with sandboxed containers, on this host: half of the suites beside the other half.
+part_engines-vm() {
+	local engines out=$BUILD/engines-vm
+	command -v "qemu-system-$(uname -m)" >/dev/null || skip "no qemu-system-$(uname -m)"
+	cd "$BUILD/gcc" && make guest || return 1
+	engines=$("$TOP/tests/lib/engines.sh") && mkdir -p "$out" || return 1
+	export JOEY LIMIT=450
+	"$SRC/tests/engines/on-host.sh" "$engines" joey-vm sandbox_cri cri sandbox_podman >"$out/cri" 2>&1 &
+	"$SRC/tests/engines/on-host.sh" "$engines" joey-vm sandbox_containerd containerd podman >"$out/others" 2>&1
+	wait
+	cat "$out"/*
+	! grep -q '^not ok' "$out"/*
+}
 
 # What user-mode Linux cannot show, the full machine runs: every bats test that was skipped in there, and the unit tests of
 # live cgroups, and Podman's checkpoints.
