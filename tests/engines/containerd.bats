@@ -4,7 +4,7 @@
 load containerd.bash
 
 @test "containerd: output and exit code" {
-	run cr --rm -- sh -c 'echo out; echo err >&2; exit 7'
+	run cr --rm -- sh -c 'echo out; echo err >&2; (exit 7); '"$STAY"
 	is 7 out
 	is 7 err
 }
@@ -36,7 +36,7 @@ load containerd.bash
 }
 
 @test "containerd: stdin reaches the payload" {
-	run bash -c "echo typed | timeout -k 5 60 ctr run --rm --runc-binary $RUNTIME $IMAGE $C head -n 1"
+	run bash -c "echo typed | timeout -k 5 60 ctr run --rm --runc-binary $RUNTIME $IMAGE $C sh -c 'head -n 1; sleep 1'"
 	is 0 typed
 }
 
@@ -67,7 +67,7 @@ load containerd.bash
 }
 
 @test "containerd: environment, directory, user, host name" {
-	run cr --rm --env A=b --cwd /tmp --user 1000:1000 --hostname here -- sh -c 'echo $A $(pwd) $(id -u):$(id -g) $(hostname)'
+	run cr --rm --env A=b --cwd /tmp --user 1000:1000 --hostname here -- sh -c 'echo $A $(pwd) $(id -u):$(id -g) $(hostname); '"$STAY"
 	is 0 "b /tmp 1000:1000 here"
 }
 
@@ -135,7 +135,7 @@ load containerd.bash
 }
 
 @test "containerd: devices are denied unless given" {
-	run cr --rm --allow-new-privs --cap-add CAP_MKNOD -- sh -c 'mknod /tmp/fuse c 10 229 && cat /tmp/fuse'
+	run cr --rm --allow-new-privs --cap-add CAP_MKNOD -- sh -c 'mknod /tmp/fuse c 10 229 && cat /tmp/fuse; '"$STAY"
 	[ "$status" -ne 0 ]
 	[[ $output == *"not permitted"* ]]
 }
@@ -143,13 +143,13 @@ load containerd.bash
 @test "containerd: bind mount read-only and read-only root" {
 	mkdir "$BATS_TEST_TMPDIR/v" && echo kept >"$BATS_TEST_TMPDIR/v/file"
 	run cr --rm --read-only --mount "type=bind,src=$BATS_TEST_TMPDIR/v,dst=/v,options=rbind:ro" -- \
-		sh -c 'cat /v/file; touch /v/new; touch /new'
+		sh -c 'cat /v/file; touch /v/new; touch /new; '"$STAY"
 	[[ $output == *kept* ]]
 	[ "$(grep -c 'Read-only file system' <<<"$output")" = 2 ]
 }
 
 @test "containerd: default seccomp profile and capabilities" {
-	run cr --rm --seccomp -- sh -c 'grep -E "^(Seccomp|NoNewPrivs|CapEff):" /proc/self/status; unshare -U true'
+	run cr --rm --seccomp -- sh -c 'grep -E "^(Seccomp|NoNewPrivs|CapEff):" /proc/self/status; unshare -U true; '"$STAY"
 	[[ $output == *"NoNewPrivs:"*1* ]]
 	[[ $output == *"Seccomp:"*2* ]]
 	[[ $output == *"CapEff:"*00000000a80425fb* ]]
@@ -157,17 +157,17 @@ load containerd.bash
 }
 
 @test "containerd: user namespace" {
-	run cr --rm --uidmap 0:200000:65536 --gidmap 0:200000:65536 --remap-labels -- sh -c 'id -u; cat /proc/self/uid_map'
+	run cr --rm --uidmap 0:200000:65536 --gidmap 0:200000:65536 --remap-labels -- sh -c 'id -u; cat /proc/self/uid_map; '"$STAY"
 	is 0 200000
 }
 
 @test "containerd: host network" {
-	run cr --rm --net-host -- readlink /proc/self/ns/net
+	run cr --rm --net-host -- sh -c 'readlink /proc/self/ns/net; '"$STAY"
 	is 0 "$(readlink /proc/self/ns/net)"
 }
 
 @test "containerd: privileged" {
-	run cr --rm --privileged -- sh -c 'mount -t tmpfs none /tmp && echo mounted'
+	run cr --rm --privileged -- sh -c 'mount -t tmpfs none /tmp && echo mounted; '"$STAY"
 	is 0 mounted
 }
 
@@ -196,7 +196,7 @@ load containerd.bash
 	needs exec
 	run cr -d -- sleep 60
 	is 0
-	run lim ctr task exec --exec-id e1 "$C" sh -c 'echo inside; exit 4'
+	run lim ctr task exec --exec-id e1 "$C" sh -c 'echo inside; (exit 4); '"$STAY"
 	is 4 inside
 	run "$PTY" --size 30x90 -- ctr task exec -t --exec-id e2 "$C" sh -c 'sleep 1; stty size; exit 6'
 	is 6 "30 90"
@@ -228,7 +228,7 @@ load containerd.bash
 	local pid
 	pid=$(task_pid)
 	[ "$(cgroup_file "$pid" memory.max)" = 67108864 ]
-	run lim ctr task exec --exec-id e1 "$C" sh -c 'cat /proc/self/cgroup; exit 4'
+	run lim ctr task exec --exec-id e1 "$C" sh -c 'cat /proc/self/cgroup; (exit 4); '"$STAY"
 	is 4 "0::/"
 	run lim ctr task metrics "$C"
 	is 0 memory
@@ -254,7 +254,7 @@ load containerd.bash
 	start_containerd
 	task_is RUNNING
 	[ "$(task_pid)" = "$pid" ]
-	run lim ctr task exec --exec-id e1 "$C" echo again
+	run lim ctr task exec --exec-id e1 "$C" sh -c 'echo again; '"$STAY"
 	is 0 again
 	lim ctr task kill --signal TERM "$C"
 	until_ok task_is STOPPED

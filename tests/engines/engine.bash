@@ -10,6 +10,10 @@ PTY=$BATS_TEST_DIRNAME/../lib/on-terminal.py
 # only once `start` has returned, and comes too late to a cgroup that ends with its only process.
 OVER_LIMIT='sleep 1; dd if=/dev/zero of=/dev/null bs=64M count=1; code=$?; sleep 2; exit $code'
 
+# What a short process has written may be lost: containerd copies it by and by, and gives that up when the process has ended. At
+# the end of a payload whose output is looked at.
+STAY='code=$?; sleep 1; exit $code'
+
 # needs VERB: skip the test where the runtime says that this command is still to come.
 needs() {
 	! "$RUNTIME" "$1" no-such-container 2>&1 | grep -q 'not implemented' || skip "$NAME has no command '$1' yet"

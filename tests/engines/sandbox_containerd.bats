@@ -10,7 +10,7 @@ setup() { C=c$BATS_TEST_NUMBER; }
 normal() { lim ctr run --runc-binary "$NORMAL" --cpu-shares 0 "$@"; }
 
 @test "containerd, sandboxed: another kernel by every way in, a normal container beside" {
-	run cr --rm -- uname -r
+	run cr --rm -- sh -c 'uname -r; '"$STAY"
 	is 0
 	not_the_hosts_kernel "$output"
 	run normal --rm "$IMAGE" "$C" uname -r
@@ -20,13 +20,13 @@ normal() { lim ctr run --runc-binary "$NORMAL" --cpu-shares 0 "$@"; }
 	run cr -d -- sleep 1000
 	is 0
 	sandboxes_are 1
-	run lim ctr task exec --exec-id e1 "$C" uname -r
+	run lim ctr task exec --exec-id e1 "$C" sh -c 'uname -r; '"$STAY"
 	is 0
 	not_the_hosts_kernel "$output"
 	run "$PTY" -- ctr task exec -t --exec-id e2 "$C" sh -c 'uname -r; tty'
 	is 0 /dev/pts/
 	not_the_hosts_kernel "$output"
-	run lim ctr task exec --exec-id e3 "$C-normal" uname -r
+	run lim ctr task exec --exec-id e3 "$C-normal" sh -c 'uname -r; '"$STAY"
 	is 0 "$(uname -r)"
 	lim ctr task rm -f "$C-normal" || :
 	lim ctr container rm "$C-normal"
@@ -58,7 +58,7 @@ normal() { lim ctr run --runc-binary "$NORMAL" --cpu-shares 0 "$@"; }
 	wait $! || rc=$?
 	[ "$rc" = 137 ]
 	task_is RUNNING
-	run lim ctr task exec --exec-id e3 "$C" ps
+	run lim ctr task exec --exec-id e3 "$C" sh -c 'ps; '"$STAY"
 	is 0 "sleep 1000"
 	[[ $output != *"sleep 999"* ]]
 }
@@ -67,7 +67,7 @@ normal() { lim ctr run --runc-binary "$NORMAL" --cpu-shares 0 "$@"; }
 	mkdir -m 755 "$BATS_TEST_TMPDIR/v" && echo kept >"$BATS_TEST_TMPDIR/v/file"
 	run cr --rm --mount "type=bind,src=$BATS_TEST_TMPDIR/v,dst=/rw,options=rbind:rw" \
 		--mount "type=bind,src=$BATS_TEST_TMPDIR/v,dst=/ro,options=rbind:ro" -- \
-		sh -c 'cat /ro/file && echo new >/rw/new && chown 1000:1000 /rw/new && ! touch /ro/no && cat /ro/new'
+		sh -c 'cat /ro/file && echo new >/rw/new && chown 1000:1000 /rw/new && ! touch /ro/no && cat /ro/new; '"$STAY"
 	is 0 kept
 	is 0 new
 	[ "$(stat -c %u "$BATS_TEST_TMPDIR/v/new")" = 1000 ]
