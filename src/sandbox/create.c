@@ -7,9 +7,11 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "joey/json.h"
 #include "joey/log.h"
+#include "joey/namespace.h"
 #include "joey/setup.h"
 #include "sandbox/sandbox-internal.h"
 
@@ -113,6 +115,19 @@ static int open_place(struct create *k, struct joey_err *err)
 	return joey_err_set(err, JOEY_EK_OTHER, EAGAIN, "sandbox %s comes and goes", k->data.sandbox);
 }
 
+/* Its one device would be taken from the host: nothing came in by it any more. */
+static int refuse_hosts_network(int ns, struct joey_err *err)
+{
+	struct stat st, init;
+	bool other = false;
+
+	if (joey_ns_is_other(ns, JOEY_NS_NET, &other) < 0 || fstat(ns, &st) < 0)
+		return joey_err_sys(err, errno, "compare network namespaces");
+	if (!other || (stat("/proc/1/ns/net", &init) == 0 && init.st_dev == st.st_dev && init.st_ino == st.st_ino))
+		return refuse(err, "linux.namespaces: the host's network (by its path)");
+	return 0;
+}
+
 static int make_proxy(struct create *k, struct joey_err *err)
 {
 	const struct joey_config *c = k->args->config;
@@ -127,6 +142,9 @@ static int make_proxy(struct create *k, struct joey_err *err)
 		ns = open(netns, O_RDONLY | O_CLOEXEC);
 		if (ns < 0)
 			return joey_err_sys(err, errno, "open network namespace %s", netns);
+		r = refuse_hosts_network(ns, err);
+		if (r < 0)
+			return r;
 	}
 	k->proxy.process = c->process;
 	k->proxy.console_sock = k->args->console_sock;

@@ -116,3 +116,30 @@ bind() { add_mount "{\"destination\":\"$1\",\"type\":\"bind\",\"source\":\"$2\",
 		[ -z "$(ls -A "$T/rl/state" 2>/dev/null)" ]
 	done
 }
+
+# In network namespaces of this test's own: what it must not do to the host's, it could not do.
+@test "[S3] the host's network by path, joey's own or that of process 1: refused, and untouched" {
+	command -v ip >/dev/null && command -v tc >/dev/null || skip 'no ip, tc'
+	cfg '.linux.namespaces |= map(if .type == "network" then .path=$p else . end)' --arg p /proc/self/ns/net
+	cp "$B/config.json" "$T/own.json"
+	cfg '.linux.namespaces |= map(if .type == "network" then .path=$p else . end)' --arg p /proc/1/ns/net
+	cp "$B/config.json" "$T/first.json"
+	cat >"$T/in-there" <<-'EOT'
+		set -e
+		ip link add eth0 type veth peer name far0
+		ip link set eth0 up
+		for c in own first; do
+			cp "$2/$c.json" "$3/config.json"
+			unshare=; [ $c = own ] || unshare='unshare -n'
+			timeout -k 1 60 $unshare "$1" --root "$4" run --sandbox=vm --bundle "$3" "$5" && exit 1
+			tc qdisc show dev eth0 | grep -c ingress && exit 1
+			ip link show joey-tap 2>/dev/null && exit 1
+		done
+		exit 0
+	EOT
+	status=0
+	unshare -n -p -f --mount-proc sh "$T/in-there" "$RUNTIME" "$T" "$B" "$ROOT" "$CID" </dev/null >"$T/out" 2>&1 3>&- 4>&- || status=$?
+	cat "$T/out"
+	[ "$status" -eq 0 ]
+	equals "$(grep -c "the host's network (by its path) is not supported in a sandbox" "$T/out")" 2
+}
