@@ -11,7 +11,8 @@ setup_file() {
 }
 
 start_containerd() {
-	containerd --log-level warn >>/run/containerd.log 2>&1 3>&- 4>&- &
+	mkdir -p "$BATS_FILE_TMPDIR/bin" && ln -sfn "$RUNTIME" "$BATS_FILE_TMPDIR/bin/runc"
+	PATH=$BATS_FILE_TMPDIR/bin:$PATH containerd --log-level warn >>/run/containerd.log 2>&1 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
 	until_ok ctr version
 }

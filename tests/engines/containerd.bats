@@ -156,6 +156,7 @@ load containerd.bash
 	[[ $output == *"not permitted"* ]]
 }
 
+# ctr forgets --runc-binary where there are id mappings: the shim takes runc, which is a link to RUNTIME (start_containerd).
 @test "containerd: user namespace" {
 	run cr --rm --uidmap 0:200000:65536 --gidmap 0:200000:65536 --remap-labels -- sh -c 'id -u; cat /proc/self/uid_map; '"$STAY"
 	is 0 200000
