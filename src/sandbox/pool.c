@@ -11,36 +11,19 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "joey/json.h"
 #include "joey/log.h"
-#include "joey/syscalls.h"
-#include "sandbox/sandbox-internal.h"
+#include "sandbox/pool-internal.h"
 
 #define POOL "pool"
 
-enum {
-	KEY_SHOWN = 24,      /* digits of the template's key in a name */
-	ADOPT_MS = 3000,     /* a machine that takes longer is not worth it */
-	FILL_DELAY_MS = 200, /* the container that was made just now goes first */
-	WARM_MS = 60000,
-	WARM_NICE = 10,
-	WAIT_S = 600, /* where joey.conf does not say how long */
-	COPY_MAX = 16 << 20,
-};
+enum { ADOPT_MS = 3000 }; /* a machine that takes longer is not worth it */
 
-static int pool_open(bool make)
+int pool_open(bool make)
 {
 	autoclose int cache = joey_vmm_cache_open();
 	int fd;
@@ -53,8 +36,7 @@ static int pool_open(bool make)
 	return fd < 0 ? -errno : fd;
 }
 
-/* For each place of the pool that nobody else has locked; what: > 0 ends the walk and is returned. */
-static int for_each(int pool, int (*what)(struct vm_place *p, void *arg), void *arg)
+int pool_each(int pool, int (*what)(struct vm_place *p, void *arg), void *arg)
 {
 	autoclose int fd = openat(pool, VM_PLACES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	const struct dirent *e;
@@ -79,8 +61,7 @@ static int for_each(int pool, int (*what)(struct vm_place *p, void *arg), void *
 	return r;
 }
 
-/* ---- taking one ---------------------------------------------------------------------------------------------------
- */
+/* ---- taking one ------------------------------------------------------------------------------------------------- */
 
 struct taking {
 	int pool;
@@ -197,333 +178,34 @@ int pool_take(struct vm_place *p, const struct vm_start *how, const struct joey_
 	r = joey_vmm_key(spec, &key, err);
 	if (r < 0)
 		return r;
-	key[KEY_SHOWN] = '\0';
+	key[POOL_KEY_SHOWN] = '\0';
 	t.key = key;
-	return for_each(pool, take, &t);
+	return pool_each(pool, take, &t);
 }
 
-/* ---- making some --------------------------------------------------------------------------------------------------
- */
+/* ---- ending them ------------------------------------------------------------------------------------------------ */
 
-struct filling {
+struct draining {
 	int pool;
-	char *key;
-	unsigned n;
+	const char *key;
 };
-
-/* Those that wait, and what is left of those that have ended. */
-static int count(struct vm_place *p, void *arg)
-{
-	autoerr struct joey_err err = JOEY_ERR_INIT;
-	struct filling *f = arg;
-
-	if (!place_is_alive(p))
-		(void)place_destroy(p, f->pool, &err);
-	else if (p->hypervisor && joey_startswith(p->id, f->key))
-		f->n++;
-	return 0;
-}
-
-/* A root with one program, /bin/sh, that does little: joey itself, which is static. */
-static int make_root(struct vm_sources *s, struct joey_err *err)
-{
-	static const char *const dirs[] = { "bin", "dev", "proc", "sys" };
-	autoclose int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), to = -EBADF, bin = -EBADF;
-	ssize_t n;
-	int r;
-
-	s->v = calloc(1, sizeof(*s->v));
-	if (!s->v)
-		return joey_err_sys(err, ENOMEM, "make a root");
-	s->n = 1;
-	snprintf(s->v[0].name, sizeof(s->v[0].name), "rootfs");
-	r = share_make_tmpfs("16m", 0, &s->v[0].fd, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(dirs); i++)
-		if (mkdirat(s->v[0].fd, dirs[i], 0755) < 0)
-			return joey_err_sys(err, errno, "make /%s", dirs[i]);
-	bin = openat(s->v[0].fd, "bin", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	to = openat(bin, "sh", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
-	if (program < 0 || to < 0)
-		return joey_err_sys(err, errno, "copy a program");
-	do
-		n = sendfile(to, program, NULL, COPY_MAX);
-	while (n > 0 || (n < 0 && errno == EINTR));
-	r = n < 0 ? -errno : 0;
-	return r < 0 ? joey_err_sys(err, r, "copy a program") : 0;
-}
-
-/* What every container has, without a terminal. */
-static int make_config(char **ret, struct joey_err *err)
-{
-	static const char with[] = "\"terminal\": true";
-	char *at;
-	int r = joey_spec_default(false, 0, 0, ret, err);
-
-	if (r < 0)
-		return r;
-	at = strstr(*ret, with);
-	if (at)
-		memcpy(at, "\"terminal\":false ", sizeof(with) - 1);
-	return 0;
-}
-
-/* Until its proxy's end hears of its exit. */
-static int wait_for_exit(int sock, struct joey_err *err)
-{
-	struct joey_wire_in in = JOEY_WIRE_IN_INIT;
-	uint64_t until = joey_now_ms() + WARM_MS;
-	struct pollfd p = { .fd = sock, .events = POLLIN };
-	struct joey_frame f;
-	int r = -EAGAIN, n;
-
-	while (r == -EAGAIN && joey_now_ms() < until) {
-		(void)poll(&p, 1, 1000);
-		r = joey_wire_read(&in, sock);
-		while ((n = joey_wire_next(&in, &f)) > 0)
-			if (f.type == JOEY_WIRE_EXIT)
-				goto out;
-		if (n == 0 && r >= 0)
-			r = -EAGAIN;
-	}
-	r = joey_err_set(err, JOEY_EK_OTHER, EPIPE, "a first container does not end");
-out:
-	joey_wire_in_done(&in);
-	return r < 0 && err->errnum ? r : 0;
-}
-
-static int run_one(const struct vm_place *p, struct vm_client *cl, struct joey_err *err)
-{
-	autosources struct vm_sources sources = { NULL, 0 };
-	struct vm_call create = { .type = JOEY_WIRE_CREATE, .fd = -EBADF, .timeout_ms = WARM_MS }, drop;
-	autofree char *config = NULL;
-	char json[64];
-	uint32_t handle = 0;
-	int pair[2], r = make_root(&sources, err);
-
-	if (r == 0)
-		r = make_config(&config, err);
-	if (r < 0)
-		return r;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return joey_err_sys(err, errno, "make a socket pair");
-	r = client_attach(cl, 0, &pair[1], &handle, err);
-	if (r == 0)
-		r = share_attach(p->pid, handle, &sources, err);
-	if (r == 0) {
-		snprintf(json, sizeof(json), "{\"c\":%u,\"id\":\"warm\",\"run\":true,\"terminal\":false}", handle);
-		create.json = json;
-		create.blob = config;
-		create.blob_len = strlen(config);
-		r = client_call(cl, &create, NULL, NULL, err);
-	}
-	if (r == 0)
-		r = wait_for_exit(pair[0], err);
-	if (r == 0) {
-		snprintf(json, sizeof(json), "{\"c\":%u}", handle);
-		drop = (struct vm_call){ .type = JOEY_WIRE_DROP, .json = json, .fd = -EBADF, .timeout_ms = WARM_MS };
-		r = client_call(cl, &drop, NULL, NULL, err);
-	}
-	joey_close(pair[0]);
-	joey_close(pair[1]);
-	if (handle)
-		share_detach(p->pid, handle);
-	return r;
-}
-
-/* Which process is the machine, and is it one that was worth the trouble? */
-static int read_info(struct vm_place *p, struct vm_client *cl, struct joey_err *err)
-{
-	const struct vm_call call = { .type = JOEY_WIRE_INFO, .fd = -EBADF, .timeout_ms = VM_ANSWER_MS };
-	struct joey_arena arena = JOEY_ARENA_INIT;
-	autofree uint8_t *text = NULL;
-	struct joey_json *j = NULL;
-	uint64_t pid = 0;
-	bool restored = false;
-	size_t n = 0;
-	int r = client_call(cl, &call, &text, &n, err);
-
-	if (r == 0)
-		r = joey_json_parse((const char *)text, n, n, &arena, &j, err);
-	if (r == 0) {
-		(void)joey_json_get_u64(j, "hypervisorPid", &pid);
-		(void)joey_json_get_bool(j, "restored", &restored);
-		if (!restored || pid == 0 || pid > INT32_MAX ||
-		    !joey_streq(joey_json_get_string(j, "accelerator"), joey_accel_to_string(p->accel)))
-			r = joey_err_set(err, JOEY_EK_OTHER, ENOTRECOVERABLE, "it was not restored from a template");
-	}
-	joey_arena_done(&arena);
-	if (r == 0)
-		p->hypervisor = (pid_t)pid;
-	return r;
-}
-
-static int fill_place(struct vm_place *p, const struct joey_vmm_spec *spec, unsigned wait_s, struct joey_err *err)
-{
-	const struct vm_daemon_args args = {
-		.id = p->id, .tap_fd = -EBADF, .block_fd = -EBADF, .spec = spec, .warm_s = wait_s
-	};
-	struct vm_client cl = VM_CLIENT_INIT;
-	int r;
-
-	p->accel = spec->accel;
-	p->memory = spec->memory;
-	p->vcpus = spec->vcpus;
-	r = machine_spawn(p, &args, NULL, &cl, err);
-	if (r == 0)
-		r = run_one(p, &cl, err);
-	if (r == 0)
-		r = read_info(p, &cl, err);
-	if (r == 0)
-		r = place_save(p, err); /* from now on it can be taken, by who gets the lock */
-	client_done(&cl);
-	return r;
-}
-
-static int fill(struct filling *f, const struct vm_machine *m, unsigned wait_s, struct joey_err *err)
-{
-	autoplace struct vm_place p = VM_PLACE_INIT;
-	char name[KEY_SHOWN + 24];
-	int r;
-
-	snprintf(name, sizeof(name), "%s-%d-%u", f->key, (int)getpid(), f->n);
-	r = place_open(&p, f->pool, name, true, err);
-	if (r == 0)
-		r = place_lock(&p, 0, err);
-	if (r < 0)
-		return r;
-	r = fill_place(&p, &m->spec, wait_s, err);
-	if (r < 0) {
-		autoerr struct joey_err undo = JOEY_ERR_INIT;
-
-		(void)place_destroy(&p, f->pool, &undo);
-	}
-	return r;
-}
-
-static int lock(const struct filling *f, const char *what, unsigned timeout_ms)
-{
-	uint64_t until = joey_now_ms() + timeout_ms;
-	autoclose int fd = -EBADF;
-	char name[KEY_SHOWN + 16];
-
-	snprintf(name, sizeof(name), "%s-%s", what, f->key);
-	fd = openat(f->pool, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (joey_now_ms() >= until)
-			return -ETIMEDOUT;
-		(void)poll(NULL, 0, 50);
-	}
-	return joey_take_fd(&fd);
-}
-
-/* One at a time, and one more that looks whether machines were taken meanwhile; who comes after that has nothing to do.
- */
-static int fill_all(struct filling *f, const struct joey_create *a, const struct vm_machine *m, struct joey_err *err)
-{
-	autoclose int next = lock(f, "next", 0), now = -EBADF;
-	int r = 0;
-
-	if (next < 0)
-		return 0;
-	now = lock(f, "now", WARM_MS);
-	if (now < 0)
-		return 0;
-	next = joey_close(next);
-	(void)for_each(f->pool, count, f);
-	for (; r == 0 && f->n < a->vm.warm; f->n++)
-		r = fill(f, m, a->vm.warm_time ? a->vm.warm_time : WAIT_S, err);
-	return r;
-}
-
-static int fill_pool(const struct joey_create *a, struct joey_err *err)
-{
-	autoclose int pool = pool_open(true);
-	struct vm_machine m = { .kernel = NULL };
-	struct filling f = { .pool = pool };
-	int r;
-
-	if (pool < 0)
-		return pool;
-	r = machine_spec(&a->vm, a->config->resources, &m, err);
-	if (r == 0)
-		r = joey_vmm_key(&m.spec, &f.key, err);
-	if (r == 0) {
-		f.key[KEY_SHOWN] = '\0';
-		r = fill_all(&f, a, &m, err);
-	}
-	free(f.key);
-	machine_done(&m);
-	return r;
-}
-
-/* Can a higher nice value be taken back? */
-static bool may_renice(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct caps[2];
-
-	return syscall(SYS_capget, &head, caps) == 0 && (caps[0].effective & (1u << CAP_SYS_NICE));
-}
-
-/* The arguments' texts live on in this copy of the process; its descriptors are all somebody's. */
-static _Noreturn void fill_main(const struct joey_create *a)
-{
-	autoerr struct joey_err err = JOEY_ERR_INIT;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		(void)dup2(null, fd);
-	(void)joey_close_all_but(STDERR_FILENO + 1, NULL, 0);
-	joey_log_set_sink(NULL, NULL, JOEY_LOG_ERROR);
-	joey_signals_default();
-	(void)setsid();
-	(void)prctl(PR_SET_NAME, "joey-warm");
-	joey_title_set("joey-warm", NULL);
-	(void)prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
-	joey_vmm_leave_cgroups();
-	if (may_renice())
-		(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + WARM_NICE);
-	if (chdir("/") == 0) {
-		(void)poll(NULL, 0, FILL_DELAY_MS);
-		(void)fill_pool(a, &err);
-	}
-	_exit(0);
-}
-
-void pool_refill(const struct joey_create *args)
-{
-	int wstatus;
-	pid_t pid;
-
-	if (args->vm.warm == 0)
-		return;
-	pid = fork();
-	if (pid == 0)
-		_exit(fork() == 0 ? (fill_main(args), 0) : 0);
-	if (pid > 0)
-		(void)joey_wait_pid(pid, &wstatus);
-}
 
 static int drain(struct vm_place *p, void *arg)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
-	const struct filling *f = arg;
+	const struct draining *d = arg;
 
-	if (p->hypervisor == 0 || !f->key || joey_startswith(p->id, f->key))
-		(void)place_destroy(p, f->pool, &err);
+	if (p->hypervisor == 0 || !d->key || joey_startswith(p->id, d->key))
+		(void)place_destroy(p, d->pool, &err);
 	return 0;
 }
 
 void pool_drain(const char *template)
 {
 	autoclose int pool = pool_open(false);
-	autofree char *key = template ? strndup(template, KEY_SHOWN) : NULL;
-	struct filling f = { .pool = pool, .key = key };
+	autofree char *key = template ? strndup(template, POOL_KEY_SHOWN) : NULL;
+	struct draining d = { .pool = pool, .key = key };
 
 	if (pool >= 0)
-		(void)for_each(pool, drain, &f);
+		(void)pool_each(pool, drain, &d);
 }

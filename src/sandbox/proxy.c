@@ -318,6 +318,7 @@ static _Noreturn void proxy_main(const struct vm_proxy *v, int sock, int leash, 
 	if (chdir("/") < 0)
 		_exit(1);
 	add_streams(&p);
+	tell_size(&p); /* set before it was our terminal, and no signal came */
 	run(&p);
 	_exit(255);
 }
