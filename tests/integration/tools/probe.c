@@ -513,8 +513,8 @@ static int cmd_shm(int argc, char **argv)
 static int cmd_mapped(int argc, char **argv)
 {
 	int fd = argc > 2 ? open(argv[1], O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
-	char *p = fd < 0 || ftruncate(fd, 4096) < 0 ? MAP_FAILED :
-						      mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *p = fd < 0 || ftruncate(fd, 4096) < 0 ? MAP_FAILED
+						    : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return perror("map"), 1;
 	p[4095] = 1;
