@@ -63,6 +63,7 @@ ex() { rt_ok exec "$@"; }
 	wait_status stopped
 	wait_status stopped "b$CID"
 	# its namespaces are gone with it, for the proxy may be waiting to be reaped
+	another "d$CID"
 	rt_fail '' create "${VM[@]}" --bundle "$B" "d$CID"
 }
 
