@@ -302,6 +302,32 @@ ended_well() {
 	until_true file_has "$T/recv" 'got word'
 }
 
+@test "[S6] a terminal's size is the guest's, however early it is set: before the proxy has it as its own" {
+	vm_up
+	python3 - "$T/c.sock" >"$T/recv" 2>&1 3>&- 4>&- <<-'PY' &
+		import array, fcntl, os, socket, struct, sys, termios
+		s = socket.socket(socket.AF_UNIX)
+		s.bind(sys.argv[1])
+		s.listen()
+		c = s.accept()[0]
+		data, control, _, _ = c.recvmsg(100, socket.CMSG_SPACE(4))
+		master = array.array("i", control[0][2])[0]
+		fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 13, 37, 0, 0))
+		try:
+		    while out := os.read(master, 1000):
+		        print(out.decode(), end="", flush=True)
+		except OSError:
+		    pass
+	PY
+	BG+=("$!")
+	until_true test -S "$T/c.sock"
+	jq -c '.process | .terminal=true | .args=["sh","-c","sleep 1; stty size"]' "$B/config.json" >"$T/process.json"
+	strace -f -o /dev/null -e trace=setsid -e inject=setsid:delay_enter=700000 \
+		"$RUNTIME" --root "$ROOT" exec -d --console-socket "$T/c.sock" --process "$T/process.json" "$CID" </dev/null >"$T/stdout" 2>&1 3>&- 4>&- &
+	BG+=("$!")
+	until_true file_has "$T/recv" '13 37'
+}
+
 @test "[S6] a terminal in the foreground follows the window" {
 	vm_up
 	output=$(timeout 60 "$HERE/../lib/on-terminal.py" --size 21x43 -- "$RUNTIME" --root "$ROOT" exec -t "$CID" stty size 3>&- 4>&-)
