@@ -2,17 +2,22 @@
 /*
  * The holder: a process whose only purpose is that two memory files exist.  It is a child of nobody who waits for it,
  * holds nothing else of its maker (descriptors, mounts, namespaces, cgroup, session), and sleeps until it is killed.
+ * One engine's monitor does wait for it: conmon, for all processes that came from it, and Podman for conmon.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "vmm/vmm-internal.h"
+
+enum { CONMON_MS = 500 };
 
 void joey_vmm_leave_cgroups(void)
 {
@@ -66,27 +71,76 @@ static int leave_mounts(void)
 
 struct ends { /* the holder's */
 	int report, leash;
+	int waiting; /* the children of a conmon that we came from, or -EBADF */
 };
+
+/* Of a process: its parent (0: none), and whether its name is conmon's. */
+static pid_t look_at(pid_t pid, bool *is_conmon)
+{
+	static const char name[] = "(conmon) ";
+	char path[32], text[128] = "";
+	autoclose int fd = -EBADF;
+	const char *end;
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return 0;
+	end = strrchr(text, ')');
+	*is_conmon = strstr(text, name) != NULL;
+	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* Nobody else has us: we end with the conmon's container rather than keep it waiting for ever. */
+static int find_conmon(void)
+{
+	bool found = false;
+	char path[64];
+	pid_t pid = 0, next = 0;
+
+	/* once more, for one of them may have ended meanwhile */
+	for (int tries = 0; tries < 3 && !found; tries++)
+		for (pid = getppid(); pid > 1 && !found; pid = found ? pid : next)
+			next = look_at(pid, &found);
+	if (!found)
+		return -EBADF;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool is_its_last_child(int children)
+{
+	char text[32] = "", own[32];
+
+	if (children < 0 || pread(children, text, sizeof(text) - 1, 0) <= 0)
+		return false;
+	snprintf(own, sizeof(own), "%d ", (int)getpid());
+	return strcmp(text, own) == 0;
+}
 
 static int keep_files(const struct vmm_image *image, struct ends *ends)
 {
 	enum { HIGH = 16 };
-	const int from[] = { image->ram_fd, image->state_fd, ends->report, ends->leash };
+	const int from[] = { image->ram_fd, image->state_fd, ends->report, ends->leash, ends->waiting };
 	int high[JOEY_ARRAY_SIZE(from)];
+	size_t n = JOEY_ARRAY_SIZE(from) - (ends->waiting < 0 ? 1 : 0);
 
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(from); i++) {
+	for (size_t i = 0; i < n; i++) {
 		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, HIGH);
 		if (high[i] < 0)
 			return -errno;
 	}
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(from); i++)
+	for (size_t i = 0; i < n; i++)
 		if (dup3(high[i], VMM_HOLDER_RAM + (int)i, O_CLOEXEC) < 0)
 			return -errno;
 	ends->report = VMM_HOLDER_STATE + 1;
 	ends->leash = VMM_HOLDER_STATE + 2;
+	if (ends->waiting >= 0)
+		ends->waiting = VMM_HOLDER_STATE + 3;
 	for (int i = 0; i < 3; i++)
 		joey_close(i);
-	return joey_close_range(VMM_HOLDER_STATE + 3, ~0U);
+	return joey_close_range(VMM_HOLDER_RAM + (unsigned)n, ~0U);
 }
 
 struct report {
@@ -118,6 +172,7 @@ static void __attribute__((noreturn)) hold(const struct vmm_image *image, struct
 	(void)prctl(PR_SET_NAME, "joey-template");
 	joey_title_set("joey: holds a template", NULL);
 	joey_vmm_leave_cgroups();
+	ends.waiting = find_conmon();
 	r = keep_files(image, &ends);
 	if (r == 0)
 		r = leave_mounts();
@@ -127,8 +182,9 @@ static void __attribute__((noreturn)) hold(const struct vmm_image *image, struct
 	joey_close(ends.report);
 	joey_close(ends.leash);
 	(void)malloc_trim(0);
-	for (;;)
-		(void)pause();
+	while (!is_its_last_child(ends.waiting))
+		(void)poll(NULL, 0, ends.waiting < 0 ? -1 : CONMON_MS);
+	_exit(0);
 }
 
 static int start_holder(const struct vmm_image *image, int leash, struct report *rep, struct joey_err *err)
@@ -152,7 +208,7 @@ static int start_holder(const struct vmm_image *image, int leash, struct report 
 
 		pid = joey_sys_clone3(&orphan);
 		if (pid == 0)
-			hold(image, (struct ends){ out, leash });
+			hold(image, (struct ends){ out, leash, -EBADF });
 		_exit(pid < 0);
 	}
 	out = joey_close(out);

@@ -62,7 +62,7 @@ make_world() {
 	mkdir -p /run/joey-test
 	ln -s "$joey" /run/joey-test/joey
 	ln -s "$joey" /run/joey-test/joey-vm
-	# Before an engine needs them: Podman may wait for the holder of a template that was made below its conmon (docs/SANDBOX.md).
+	# Before an engine needs them: with Podman they would go with the container that they were made for (docs/SANDBOX.md).
 	{ "$joey" template build && "$joey" template build --memory 256M; } >/dev/null || return 1
 	# For normal containers, whose limits the host might have no controllers for: engines set some unasked.
 	mkdir /run/joey-test/no-limits

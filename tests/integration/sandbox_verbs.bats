@@ -59,6 +59,19 @@ conf() { printf '%s\n' "$@" >"$T/joey.conf" && chmod 644 "$T/joey.conf"; }
 	rt_fail 'invalid format option' template list -f yaml
 }
 
+@test "[S11] a template that was made below a conmon, which waits for all that came from it, goes with its container" {
+	own_cache
+	cp "$TOOLS/launch" "$T/conmon"
+	cmd true
+	timeout -k 5 100 "$T/conmon" -c -r -- "$RUNTIME" --root "$ROOT" run "${VM[@]}" --bundle "$B" "$CID" </dev/null >"$T/stdout" 2>&1 3>&- 4>&- ||
+		{ cat "$T/stdout"; return 1; }
+	file_has "$T/stdout" 'runtime 0'
+	# Another one is made where nobody waits.
+	rt_ok run "${VM[@]}" --bundle "$B" "$CID"
+	templates
+	equals "$(jq -r '.[0].state' <<<"$output")" good
+}
+
 @test "[S11] template build: profile and memory are those of joey.conf's containers; limits and policy hold" {
 	own_cache
 	conf '[sandbox]' 'profile = little' 'max_memory = 1G' '[profile little]' 'memory = 256M' '[profile other]' 'memory = 512M'
