@@ -187,6 +187,8 @@ int joey_proc_stat(pid_t pid, uint64_t *ret_starttime, char *ret_state);
 pid_t joey_clone_into(uint64_t flags, int cgroup_fd, int *ret_pidfd, bool *ret_moved);
 /* A child that has ended and was not reaped yet: it stays so.  0: none has; -ECHILD: there are no children. */
 pid_t joey_wait_peek(void);
+/* The nearest ancestor of that name (proc_pid_comm(5)); 0: there is none. */
+pid_t joey_find_ancestor(const char *comm);
 /* What ps(1) shows of this process in place of them, as far as there is room: a process that outlives the command it
  * was forked for is not that command.  Nobody may need the arguments' texts any more.  second may be NULL. */
 void joey_title_set(const char *name, const char *second);

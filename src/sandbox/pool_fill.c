@@ -205,7 +205,8 @@ void pool_refill(const struct joey_create *args)
 	int wstatus;
 	pid_t pid;
 
-	if (args->vm.warm == 0)
+	/* conmon, and Podman with it, waits for the end of every process that came from it. */
+	if (args->vm.warm == 0 || joey_find_ancestor("conmon") > 0)
 		return;
 	pid = fork();
 	if (pid == 0)

@@ -122,6 +122,42 @@ bool joey_in_userns(void)
 	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 0xEFFFFFFDU;
 }
 
+/* 0: none, or it has ended. */
+static pid_t parent_of(pid_t pid, const char *comm, bool *ret_is)
+{
+	char path[32], text[128] = "", *end;
+	autoclose int fd = -EBADF;
+	uint32_t parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return 0;
+	end = strrchr(text, ')');
+	if (!end || strlen(end) < strlen(") S 1"))
+		return 0;
+	*end = '\0';
+	*ret_is = strchr(text, '(') && joey_streq(strchr(text, '(') + 1, comm);
+	end += strlen(") S ");
+	end[strcspn(end, " ")] = '\0';
+	return joey_parse_u32(end, &parent) == 0 ? (pid_t)parent : 0;
+}
+
+pid_t joey_find_ancestor(const char *comm)
+{
+	/* once more, for one of them may have ended meanwhile */
+	for (int tries = 0; tries < 3; tries++)
+		for (pid_t pid = getppid(); pid > 1;) {
+			bool is = false;
+			pid_t parent = parent_of(pid, comm, &is);
+
+			if (is)
+				return pid;
+			pid = parent;
+		}
+	return 0;
+}
+
 /* proc_pid_stat(5): fields 48 and 49 are where the arguments stand. */
 static char *arguments(size_t *ret_size)
 {

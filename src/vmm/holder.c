@@ -9,7 +9,6 @@
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -74,36 +73,13 @@ struct ends { /* the holder's */
 	int waiting; /* the children of a conmon that we came from, or -EBADF */
 };
 
-/* Of a process: its parent (0: none), and whether its name is conmon's. */
-static pid_t look_at(pid_t pid, bool *is_conmon)
-{
-	static const char name[] = "(conmon) ";
-	char path[32], text[128] = "";
-	autoclose int fd = -EBADF;
-	const char *end;
-	int parent = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return 0;
-	end = strrchr(text, ')');
-	*is_conmon = strstr(text, name) != NULL;
-	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
-}
-
 /* Nobody else has us: we end with the conmon's container rather than keep it waiting for ever. */
-static int find_conmon(void)
+static int open_conmon(void)
 {
-	bool found = false;
+	pid_t pid = joey_find_ancestor("conmon");
 	char path[64];
-	pid_t pid = 0, next = 0;
 
-	/* once more, for one of them may have ended meanwhile */
-	for (int tries = 0; tries < 3 && !found; tries++)
-		for (pid = getppid(); pid > 1 && !found; pid = found ? pid : next)
-			next = look_at(pid, &found);
-	if (!found)
+	if (pid <= 0)
 		return -EBADF;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
 	return open(path, O_RDONLY | O_CLOEXEC);
@@ -172,7 +148,7 @@ static void __attribute__((noreturn)) hold(const struct vmm_image *image, struct
 	(void)prctl(PR_SET_NAME, "joey-template");
 	joey_title_set("joey: holds a template", NULL);
 	joey_vmm_leave_cgroups();
-	ends.waiting = find_conmon();
+	ends.waiting = open_conmon();
 	r = keep_files(image, &ends);
 	if (r == 0)
 		r = leave_mounts();

@@ -162,3 +162,13 @@ gone() { [ ! -d "/proc/$1" ]; }
 	until_true eval '! nsenter -t $here -n ip link show joey-tap >/dev/null 2>&1'
 	kill $here $far
 }
+
+@test "[S17] below a conmon, which waits for all that came from it, none is made" {
+	cmd true
+	"$RUNTIME" "${CONF[@]}" template build >/dev/null 2>&1
+	cp "$TOOLS/launch" "$T/conmon"
+	timeout -k 5 100 "$T/conmon" -c -r -- "$RUNTIME" --root "$ROOT" "${CONF[@]}" run "${VM[@]}" --bundle "$B" "$CID" </dev/null >"$T/stdout" 2>&1 3>&- 4>&- ||
+		{ cat "$T/stdout"; false; }
+	! pgrep -x joey-warm
+	! places
+}
