@@ -172,15 +172,18 @@ bool vmm_store_is_verdict(int r)
 	return r == -ESTALE || r == -ENOENT || r == -EPROTO || r == -EINVAL;
 }
 
-/* It is gone when this returns, as far as it can be seen to. */
-static void end_holder(int pidfd)
+/* It is gone when this returns 0, as far as that can be seen to. */
+static int end_holder(int pidfd, struct joey_err *err)
 {
 	enum { LIMIT_MS = 2000 };
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int r = joey_sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 
-	(void)joey_sys_pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	if (r < 0 && r != -ESRCH)
+		return joey_err_sys(err, r, "end the template's holder");
 	while (poll(&p, 1, LIMIT_MS) < 0 && errno == EINTR)
 		;
+	return 0;
 }
 
 int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err)
@@ -195,7 +198,7 @@ int vmm_store_drop(int dir_fd, const char *key, struct joey_err *err)
 	if (r == 0)
 		r = vmm_record_open(&rec, &image, &pidfd, &sub);
 	if (r == 0)
-		end_holder(pidfd);
+		r = end_holder(pidfd, &sub);
 	vmm_image_done(&image);
 	vmm_record_done(&rec);
 	if (r < 0 && !vmm_store_is_verdict(r))
