@@ -36,6 +36,7 @@ struct daemon_conn {
 /* A request that the guest has and has not answered. */
 struct daemon_request {
 	uint32_t id, origin_id, subject; /* subject: handle of a container, of DROP */
+	uint32_t process;                /* that CREATE or EXEC is about */
 	struct daemon_conn *conn;        /* or */
 	struct daemon_proc *proc;        /* or nobody */
 	bool sent;
@@ -106,6 +107,8 @@ int host_take_conn(struct daemon *d, struct daemon_conn *c);
 int host_take_proc(struct daemon *d, struct daemon_proc *p);
 /* The proxy is gone before its process. */
 void host_proc_lost(struct daemon *d, struct daemon_proc *p);
+/* The guest has not made it: no EXIT will come. */
+void host_proc_refused(struct daemon *d, uint32_t handle);
 void host_reply_error(struct daemon_conn *c, uint32_t id, int errnum, const char *text);
 /* Nobody gets an answer any more: everybody is told, processes have died. */
 void host_end_all(struct daemon *d);

@@ -151,8 +151,10 @@ static int take_reply(struct daemon *d, const struct joey_frame *f)
 		(void)joey_wire_put(&q->conn->out, JOEY_WIRE_REPLY, 0, q->origin_id, f->data, f->len);
 	if (q->proc && q->proc->sock >= 0)
 		(void)joey_wire_put(&q->proc->out, JOEY_WIRE_REPLY, 0, q->origin_id, f->data, f->len);
-	if (q->subject && joey_frame_reply(f, &data, &n, NULL) == 0)
-		daemon_container_remove(d, q->subject);
+	if (joey_frame_reply(f, &data, &n, NULL) == 0)
+		daemon_container_remove(d, q->subject); /* handle 0 is nobody's */
+	else
+		host_proc_refused(d, q->process);
 	daemon_request_remove(d, q);
 	return 0;
 }

@@ -176,15 +176,18 @@ static int watch(struct daemon_conn *c, const struct joey_frame *f, const struct
 
 /* ---- requests for the guest ------------------------------------------------------------------------------------- */
 
-static void set_known(struct daemon *d, const struct joey_json *j, const char *key)
+/* The guest hears of a process: its handle. */
+static uint32_t set_known(struct daemon *d, const struct joey_json *j, const char *key)
 {
 	uint64_t handle = 0;
 	struct daemon_proc *p;
 
 	(void)joey_json_get_u64(j, key, &handle);
 	p = handle <= UINT32_MAX ? daemon_proc_find(d, (uint32_t)handle) : NULL;
-	if (p)
-		p->known = true;
+	if (!p)
+		return 0;
+	p->known = true;
+	return p->handle;
 }
 
 static int pass_on(struct daemon *d, struct daemon_conn *c, struct daemon_proc *p, const struct joey_frame *f,
@@ -204,7 +207,7 @@ static int pass_on(struct daemon *d, struct daemon_conn *c, struct daemon_proc *
 		return 0;
 	q->sent = true;
 	if (f->type == JOEY_WIRE_CREATE || f->type == JOEY_WIRE_EXEC)
-		set_known(d, j, f->type == JOEY_WIRE_CREATE ? "c" : "p");
+		q->process = set_known(d, j, f->type == JOEY_WIRE_CREATE ? "c" : "p");
 	if (f->type == JOEY_WIRE_DROP && joey_json_get_u64(j, "c", &subject) == 0) {
 		q->subject = (uint32_t)subject;
 	}
@@ -299,6 +302,17 @@ int host_take_proc(struct daemon *d, struct daemon_proc *p)
 		if (take_from_proc(d, p, &f) < 0)
 			return -EPROTO;
 	return n < 0 ? n : r == -EAGAIN ? 0 : r;
+}
+
+void host_proc_refused(struct daemon *d, uint32_t handle)
+{
+	struct daemon_proc *p = daemon_proc_find(d, handle);
+
+	if (!p)
+		return;
+	p->known = false;
+	if (p->sock < 0)
+		host_proc_lost(d, p);
 }
 
 void host_proc_lost(struct daemon *d, struct daemon_proc *p)

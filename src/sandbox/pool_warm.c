@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "joey/log.h"
 #include "sandbox/pool-internal.h"
 
 enum { COPY_MAX = 16 << 20 };
@@ -88,6 +89,7 @@ int pool_warm(const struct vm_place *p, struct vm_client *cl, struct joey_err *e
 	autofree char *config = NULL;
 	char json[64];
 	uint32_t handle = 0;
+	bool ran = false;
 	int pair[2], r = make_root(&sources, err);
 
 	if (r == 0)
@@ -104,9 +106,14 @@ int pool_warm(const struct vm_place *p, struct vm_client *cl, struct joey_err *e
 		create.json = json;
 		create.blob = config;
 		create.blob_len = strlen(config);
-		r = client_call(cl, &create, NULL, NULL, err);
+		ran = client_call(cl, &create, NULL, NULL, err) == 0;
 	}
-	if (r == 0)
+	/* A joey that is not static cannot be executed there, but all before that was. */
+	if (r == 0 && !ran) {
+		joey_debug("a first container: %s", joey_err_text(err));
+		joey_err_clear(err);
+	}
+	if (r == 0 && ran)
 		r = wait_for_exit(pair[0], err);
 	if (r == 0) {
 		snprintf(json, sizeof(json), "{\"c\":%u}", handle);

@@ -268,6 +268,18 @@ ended_well() {
 	exec 8>&-
 }
 
+@test "[S6] a process that the guest could not start is forgotten" {
+	vm_up
+	for i in 1 2 3; do
+		rt exec "$CID" /no/such
+		equals "$status" 255
+	done
+	processes_are() { [ "$("$HERE/../lib/sandbox-info.py" "$(place)/sock" | jq .processes)" = "$1" ]; }
+	until_true processes_are 1
+	rt_ok exec "$CID" true
+	until_true processes_are 1
+}
+
 @test "[S6] no helper holds the engine's descriptors; its pipes end with the container" {
 	script 'echo hello; exec sleep 1000'
 	mkfifo "$T/out"
