@@ -107,8 +107,12 @@ elsewhere() {
 		mount -t tmpfs none "$T/dev"
 		for f in null zero full random urandom tty; do touch "$T/dev/$f"; mount --bind "/dev/$f" "$T/dev/$f"; done
 		mount --move "$T/dev" /dev
+		# templates of sandboxes stay where they are: those of a /run that goes would have holders that nobody knows
+		mkdir -p -m 700 /run/joey-cache "$T/cache"
+		mount --bind /run/joey-cache "$T/cache"
 		mount -t tmpfs none /run
-		mkdir -p /run/systemd/journal
+		mkdir -p /run/systemd/journal /run/joey-cache
+		mount --bind "$T/cache" /run/joey-cache
 		listen() { "$2/recv" notify "$1" >"$T/recv" & pid=$!; while [ ! -e "$1.ready" ]; do sleep 0.02; done; }
 		heard() { sleep 0.2; kill $pid; wait $pid || :; cat "$T/recv"; }
 		joey() { "$RUNTIME" --root "$ROOT" "$@" 2>"$T/stderr" || failed=$?; }
