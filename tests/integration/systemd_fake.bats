@@ -26,8 +26,13 @@ teardown() {
 	local d
 	"$RUNTIME" --root "$ROOT" delete --force "$CID" >/dev/null 2>&1 3>&- || true
 	for d in "${BG[@]}"; do kill -9 "$d" 2>/dev/null || true; wait "$d" 2>/dev/null || true; done
-	[ -z "${SLICE:-}" ] || rmdir "$M/$SLICE/$UNIT"/*/ "$M/$SLICE/$UNIT" "$M/$SLICE" "$M/victim-$CID" 2>/dev/null || true
+	[ -z "${SLICE:-}" ] || DEADLINE=5 until_true cgroups_go || true
 	test_teardown
+}
+# What the fake has put into them dies with it, but not at once.
+cgroups_go() {
+	rmdir "$M/$SLICE/$UNIT"/*/ "$M/$SLICE/$UNIT" "$M/$SLICE" "$M/victim-$CID" 2>/dev/null
+	[ ! -d "$M/$SLICE" ] && [ ! -d "$M/victim-$CID" ]
 }
 
 # helper PROGRAM: the joey-sd-bus that joey finds.
