@@ -140,6 +140,12 @@ struct agent_job {
 	int wstatus;
 };
 
+/* Each element of the request's array of that name, if there is one. */
+int agent_request_each(struct agent_job *j, const char *key,
+		       int (*take)(struct agent_job *j, const struct joey_json *element, struct joey_err *err),
+		       struct joey_err *err);
+int agent_request_bad(struct joey_err *err, const char *key);
+
 struct agent_blob {
 	uint32_t id;
 	char *data;

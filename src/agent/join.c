@@ -11,11 +11,6 @@
 #include "joey/json.h"
 #include "joey/namespace.h"
 
-static int bad(struct joey_err *err)
-{
-	return joey_err_set(err, JOEY_EK_OTHER, EINVAL, "bad or missing \"join\"");
-}
-
 static int parse_one(struct agent_job *j, const struct joey_json *o, struct joey_err *err)
 {
 	const char *type = joey_json_get_string(o, "type");
@@ -26,28 +21,19 @@ static int parse_one(struct agent_job *j, const struct joey_json *o, struct joey
 	while (ns < JOEY_NS_MAX && !joey_streq(type, joey_ns_table[ns].oci_name))
 		ns++;
 	if (ns == JOEY_NS_MAX || j->n_joins == JOEY_ARRAY_SIZE(j->joins))
-		return bad(err);
+		return agent_request_bad(err, "join");
 	join.ns = (enum joey_ns)ns;
 	if (joey_json_get_u64(o, "of", &of) == 0 && of > 0 && of <= UINT32_MAX)
 		join.of = (uint32_t)of;
 	else if (joey_json_get_u64(o, "group", &join.group) < 0 || (ns != JOEY_NS_IPC && ns != JOEY_NS_UTS))
-		return bad(err);
+		return agent_request_bad(err, "join");
 	j->joins[j->n_joins++] = join;
 	return 0;
 }
 
 int agent_join_parse(struct agent_job *j, struct joey_err *err)
 {
-	const struct joey_json *v = joey_json_get(j->json, "join");
-	int r = 0;
-
-	if (!v)
-		return 0;
-	if (v->type != JOEY_JSON_ARRAY)
-		return bad(err);
-	for (size_t i = 0; i < v->u.array.n && r == 0; i++)
-		r = parse_one(j, v->u.array.v[i], err);
-	return r;
+	return agent_request_each(j, "join", parse_one, err);
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------------------ */

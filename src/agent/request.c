@@ -123,7 +123,7 @@ void agent_job_free(struct agent *a, struct agent_job *j)
 
 /* ---- fields ------------------------------------------------------------------------------------------------------ */
 
-static int bad(struct joey_err *err, const char *key)
+int agent_request_bad(struct joey_err *err, const char *key)
 {
 	return joey_err_set(err, JOEY_EK_OTHER, EINVAL, "bad or missing \"%s\"", key);
 }
@@ -137,7 +137,7 @@ static int number(const struct joey_json *o, const char *key, uint64_t max, bool
 	if (r == -ENOENT && !needed)
 		return 0;
 	if (r < 0 || v > max)
-		return bad(err, key);
+		return agent_request_bad(err, key);
 	*ret = v;
 	return 0;
 }
@@ -146,7 +146,7 @@ static int flag(const struct joey_json *o, const char *key, bool *ret, struct jo
 {
 	int r = joey_json_get_bool(o, key, ret);
 
-	return r < 0 && r != -ENOENT ? bad(err, key) : 0;
+	return r < 0 && r != -ENOENT ? agent_request_bad(err, key) : 0;
 }
 
 static int numbers(const struct rule *rule, struct agent_job *j, struct joey_err *err)
@@ -178,6 +178,20 @@ static int numbers(const struct rule *rule, struct agent_job *j, struct joey_err
 	return 0;
 }
 
+int agent_request_each(struct agent_job *j, const char *key,
+		       int (*take)(struct agent_job *j, const struct joey_json *element, struct joey_err *err),
+		       struct joey_err *err)
+{
+	const struct joey_json *v = joey_json_get(j->json, key);
+	int r = 0;
+
+	if (v && v->type != JOEY_JSON_ARRAY)
+		return agent_request_bad(err, key);
+	for (size_t i = 0; v && i < v->u.array.n && r == 0; i++)
+		r = take(j, v->u.array.v[i], err);
+	return r;
+}
+
 /* "attrs": a number for each mount; what follows the last one that is not 0 is left out. */
 static int attrs(struct agent_job *j, struct joey_err *err)
 {
@@ -186,7 +200,7 @@ static int attrs(struct agent_job *j, struct joey_err *err)
 	if (!v)
 		return 0;
 	if (v->type != JOEY_JSON_ARRAY)
-		return bad(err, "attrs");
+		return agent_request_bad(err, "attrs");
 	j->attrs = joey_arena_alloc(&j->arena, (v->u.array.n + 1) * sizeof(*j->attrs));
 	if (!j->attrs)
 		return joey_err_sys(err, ENOMEM, "take a request");
@@ -195,7 +209,7 @@ static int attrs(struct agent_job *j, struct joey_err *err)
 
 		if (e->type != JOEY_JSON_NUMBER || joey_parse_u64(e->u.text, &j->attrs[i]) < 0 ||
 		    j->attrs[i] & ~AGENT_ATTRS)
-			return bad(err, "attrs");
+			return agent_request_bad(err, "attrs");
 	}
 	j->n_attrs = v->u.array.n;
 	return 0;
@@ -229,7 +243,7 @@ static int fields(const struct rule *rule, struct agent_job *j, struct joey_err 
 	if (j->cgroup && !*j->cgroup)
 		j->cgroup = NULL;
 	if ((rule->needs & F_NAME) && (!j->name || joey_id_check(j->name, NULL) < 0))
-		return bad(err, "id");
+		return agent_request_bad(err, "id");
 	if ((rule->needs & F_BLOB) && !j->blob)
 		return joey_err_set(err, JOEY_EK_OTHER, EINVAL, "nothing came before it");
 	return 0;

@@ -10,11 +10,6 @@
 #include "agent/agent-internal.h"
 #include "joey/json.h"
 
-static int bad(struct joey_err *err)
-{
-	return joey_err_set(err, JOEY_EK_OTHER, EINVAL, "bad or missing \"shm\"");
-}
-
 static int parse_one(struct agent_job *j, const struct joey_json *o, struct joey_err *err)
 {
 	uint64_t mount, mode, uid, gid;
@@ -25,7 +20,7 @@ static int parse_one(struct agent_job *j, const struct joey_json *o, struct joey
 	    joey_json_get_u64(o, "mode", &mode) < 0 || joey_json_get_u64(o, "uid", &uid) < 0 ||
 	    joey_json_get_u64(o, "gid", &gid) < 0 || mount > UINT32_MAX || mode > 07777 || uid > UINT32_MAX ||
 	    gid > UINT32_MAX)
-		return bad(err);
+		return agent_request_bad(err, "shm");
 	shm.mount = (uint32_t)mount;
 	shm.mode = (mode_t)mode;
 	shm.uid = (uid_t)uid;
@@ -36,16 +31,7 @@ static int parse_one(struct agent_job *j, const struct joey_json *o, struct joey
 
 int agent_shm_parse(struct agent_job *j, struct joey_err *err)
 {
-	const struct joey_json *v = joey_json_get(j->json, "shm");
-	int r = 0;
-
-	if (!v)
-		return 0;
-	if (v->type != JOEY_JSON_ARRAY)
-		return bad(err);
-	for (size_t i = 0; i < v->u.array.n && r == 0; i++)
-		r = parse_one(j, v->u.array.v[i], err);
-	return r;
+	return agent_request_each(j, "shm", parse_one, err);
 }
 
 void agent_shm_path(const char *dir, const struct agent_shm *shm, char *ret, size_t size)

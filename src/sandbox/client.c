@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "joey/json.h"
 #include "joey/log.h"
 #include "sandbox/sandbox-internal.h"
 
@@ -154,6 +155,21 @@ int client_attach(struct vm_client *cl, uint32_t container, int *sock, uint32_t 
 	*sock = joey_close(*sock);
 	*ret_handle = joey_wire_get32(reply);
 	return 0;
+}
+
+int client_info(struct vm_client *cl, unsigned timeout_ms, struct joey_arena *arena, const struct joey_json **ret,
+		struct joey_err *err)
+{
+	const struct vm_call call = { .type = JOEY_WIRE_INFO, .fd = -EBADF, .timeout_ms = timeout_ms };
+	autofree uint8_t *text = NULL;
+	struct joey_json *j = NULL;
+	size_t n = 0;
+	int r = client_call(cl, &call, &text, &n, err);
+
+	if (r == 0)
+		r = joey_json_parse((const char *)text, n, n, arena, &j, err);
+	*ret = j;
+	return r;
 }
 
 void client_done(struct vm_client *cl)

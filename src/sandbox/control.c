@@ -147,13 +147,10 @@ static int drop(struct vm_link *l, struct joey_container *c)
 static bool has_others(struct vm_link *l, bool unknown)
 {
 	struct joey_arena arena = JOEY_ARENA_INIT;
-	struct joey_json *j = NULL;
-	autofree uint8_t *text = NULL;
+	const struct joey_json *j = NULL;
 	uint64_t n = 0;
-	size_t len = 0;
 
-	if (l->data.pod && link_ask(l, JOEY_WIRE_INFO, NULL, VM_KILL_MS, &text, &len, NULL) == 0 &&
-	    joey_json_parse((const char *)text, len, len, &arena, &j, NULL) == 0)
+	if (l->data.pod && client_info(&l->cl, VM_KILL_MS, &arena, &j, NULL) == 0)
 		(void)joey_json_get_u64(j, "containers", &n);
 	joey_arena_done(&arena);
 	return n > (unknown ? 1 : 0);

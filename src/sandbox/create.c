@@ -179,18 +179,13 @@ static int attach(struct create *k, struct joey_err *err)
  */
 static int check_accelerator(struct create *k, struct joey_err *err)
 {
-	const struct vm_call call = { .type = JOEY_WIRE_INFO, .fd = -EBADF, .timeout_ms = VM_CREATE_MS };
 	struct joey_arena arena = JOEY_ARENA_INIT;
-	autofree uint8_t *text = NULL;
-	struct joey_json *j = NULL;
-	size_t n = 0;
+	const struct joey_json *j = NULL;
 	int r;
 
 	if (!k->started || k->place.accel != JOEY_ACCEL_KVM)
 		return 0;
-	r = client_call(&k->cl, &call, &text, &n, err);
-	if (r == 0)
-		r = joey_json_parse((const char *)text, n, n, &arena, &j, err);
+	r = client_info(&k->cl, VM_CREATE_MS, &arena, &j, err);
 	if (r == 0 && !joey_streq(joey_json_get_string(j, "accelerator"), joey_accel_to_string(JOEY_ACCEL_KVM))) {
 		k->place.accel = k->data.accel = JOEY_ACCEL_TCG;
 		r = k->args->vm.need_kvm

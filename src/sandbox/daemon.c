@@ -250,30 +250,21 @@ static void tell_failure(struct daemon *d, const char *why)
 	}
 }
 
-/* It lives longer than joey, and whoever called joey waits for the end of his pipes. */
-static void close_what_is_not_ours(const struct vm_daemon_args *args)
-{
-	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd, args->block_fd };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		(void)dup2(null, fd);
-	(void)joey_close_all_but(STDERR_FILENO + 1, keep, JOEY_ARRAY_SIZE(keep));
-}
-
-static void cast_off(const struct vm_daemon_args *args)
+/* Whoever called joey waits for the end of his pipes. */
+void daemon_cast_off(const char *name, int *keep, size_t n)
 {
 	static const struct rlimit no_core = { 0, 0 };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	joey_log_set_sink(NULL, NULL, JOEY_LOG_ERROR);
-	close_what_is_not_ours(args);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		(void)dup2(null, fd);
+	(void)joey_close_all_but(STDERR_FILENO + 1, keep, n);
 	(void)setsid();
-	(void)prctl(PR_SET_NAME, "joey-sandbox");
+	(void)prctl(PR_SET_NAME, name);
 	(void)prctl(PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL);
 	(void)prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
-	if (args->warm_s)
-		joey_title_set("joey-sandbox", args->id);
 	joey_signals_default();
 	(void)signal(SIGPIPE, SIG_IGN);
 }
@@ -281,9 +272,12 @@ static void cast_off(const struct vm_daemon_args *args)
 void daemon_main(const struct vm_daemon_args *args)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
+	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd, args->block_fd };
 	struct daemon *d = calloc(1, sizeof(*d));
 
-	cast_off(args);
+	daemon_cast_off("joey-sandbox", keep, JOEY_ARRAY_SIZE(keep));
+	if (args->warm_s)
+		joey_title_set("joey-sandbox", args->id);
 	if (!d)
 		_exit(1);
 	d->args = args;

@@ -163,9 +163,7 @@ static int start(struct vm_place *p, const struct vm_start *how, const struct jo
 	autoclose int tap = -EBADF;
 	int r = how->netns_of ? net_open_tap(how->netns_of, &tap, err) : 0;
 
-	p->accel = spec->accel;
-	p->memory = spec->memory;
-	p->vcpus = spec->vcpus;
+	place_describe(p, spec); /* the cgroup's limits follow from it */
 	if (r == 0)
 		r = machine_cgroup(p, how, &cg, err);
 	if (r == 0) {

@@ -154,6 +154,13 @@ static struct joey_state as_state(const struct vm_place *p)
 	return (struct joey_state){ .pid = p->pid, .pid_start = p->pid_start };
 }
 
+void place_describe(struct vm_place *p, const struct joey_vmm_spec *spec)
+{
+	p->accel = spec->accel;
+	p->memory = spec->memory;
+	p->vcpus = spec->vcpus;
+}
+
 bool place_is_alive(const struct vm_place *p)
 {
 	struct joey_state st = as_state(p);

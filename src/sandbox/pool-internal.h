@@ -13,6 +13,8 @@ enum {
 
 /* /run/joey-cache/pool; or -errno. */
 int pool_open(bool make);
+/* What the names of machines begin with that were restored from the template of this spec; heap. */
+int pool_key(const struct joey_vmm_spec *spec, char **ret, struct joey_err *err);
 /* For each place of the pool that nobody else has locked; what: > 0 ends the walk and is returned. */
 int pool_each(int pool, int (*what)(struct vm_place *p, void *arg), void *arg);
 /* Lets the machine run and drop a container that does nothing. */

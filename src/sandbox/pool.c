@@ -36,6 +36,15 @@ int pool_open(bool make)
 	return fd < 0 ? -errno : fd;
 }
 
+int pool_key(const struct joey_vmm_spec *spec, char **ret, struct joey_err *err)
+{
+	int r = joey_vmm_key(spec, ret, err);
+
+	if (r == 0)
+		(*ret)[POOL_KEY_SHOWN] = '\0';
+	return r;
+}
+
 int pool_each(int pool, int (*what)(struct vm_place *p, void *arg), void *arg)
 {
 	autoclose int fd = openat(pool, VM_PLACES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -175,10 +184,9 @@ int pool_take(struct vm_place *p, const struct vm_start *how, const struct joey_
 
 	if (pool < 0)
 		return 0;
-	r = joey_vmm_key(spec, &key, err);
+	r = pool_key(spec, &key, err);
 	if (r < 0)
 		return r;
-	key[POOL_KEY_SHOWN] = '\0';
 	t.key = key;
 	return pool_each(pool, take, &t);
 }

@@ -41,17 +41,12 @@ static int count(struct vm_place *p, void *arg)
 /* Which process is the machine, and is it one that was worth the trouble? */
 static int read_info(struct vm_place *p, struct vm_client *cl, struct joey_err *err)
 {
-	const struct vm_call call = { .type = JOEY_WIRE_INFO, .fd = -EBADF, .timeout_ms = VM_ANSWER_MS };
 	struct joey_arena arena = JOEY_ARENA_INIT;
-	autofree uint8_t *text = NULL;
-	struct joey_json *j = NULL;
-	uint64_t pid = 0;
+	const struct joey_json *j = NULL;
 	bool restored = false;
-	size_t n = 0;
-	int r = client_call(cl, &call, &text, &n, err);
+	uint64_t pid = 0;
+	int r = client_info(cl, VM_ANSWER_MS, &arena, &j, err);
 
-	if (r == 0)
-		r = joey_json_parse((const char *)text, n, n, &arena, &j, err);
 	if (r == 0) {
 		(void)joey_json_get_u64(j, "hypervisorPid", &pid);
 		(void)joey_json_get_bool(j, "restored", &restored);
@@ -73,9 +68,7 @@ static int fill_place(struct vm_place *p, const struct joey_vmm_spec *spec, unsi
 	struct vm_client cl = VM_CLIENT_INIT;
 	int r;
 
-	p->accel = spec->accel;
-	p->memory = spec->memory;
-	p->vcpus = spec->vcpus;
+	place_describe(p, spec);
 	r = machine_spawn(p, &args, NULL, &cl, err);
 	if (r == 0)
 		r = pool_warm(p, &cl, err);
@@ -156,11 +149,9 @@ static int fill_pool(const struct joey_create *a, struct joey_err *err)
 		return pool;
 	r = machine_spec(&a->vm, a->config->resources, &m, err);
 	if (r == 0)
-		r = joey_vmm_key(&m.spec, &f.key, err);
-	if (r == 0) {
-		f.key[POOL_KEY_SHOWN] = '\0';
+		r = pool_key(&m.spec, &f.key, err);
+	if (r == 0)
 		r = fill_all(&f, a, &m, err);
-	}
 	free(f.key);
 	machine_done(&m);
 	return r;
@@ -179,17 +170,9 @@ static bool may_renice(void)
 static _Noreturn void fill_main(const struct joey_create *a)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		(void)dup2(null, fd);
-	(void)joey_close_all_but(STDERR_FILENO + 1, NULL, 0);
-	joey_log_set_sink(NULL, NULL, JOEY_LOG_ERROR);
-	joey_signals_default();
-	(void)setsid();
-	(void)prctl(PR_SET_NAME, "joey-warm");
+	daemon_cast_off("joey-warm", NULL, 0);
 	joey_title_set("joey-warm", NULL);
-	(void)prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
 	joey_vmm_leave_cgroups();
 	if (may_renice())
 		(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + WARM_NICE);

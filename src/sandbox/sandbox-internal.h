@@ -56,6 +56,8 @@ void place_unlock(struct vm_place *p);
 /* The record: reads what is there (pid 0: nothing), or replaces it. */
 int place_load(struct vm_place *p, struct joey_err *err);
 int place_save(const struct vm_place *p, struct joey_err *err);
+/* What the machine is made of. */
+void place_describe(struct vm_place *p, const struct joey_vmm_spec *spec);
 bool place_is_alive(const struct vm_place *p);
 /* SIGKILL for the sandbox process and everything in its cgroup, then the cgroup and the directory are removed. Locked.
  */
@@ -91,6 +93,9 @@ struct vm_call {
 int client_call(struct vm_client *cl, const struct vm_call *call, uint8_t **ret, size_t *ret_n, struct joey_err *err);
 /* Hands the proxy's socket over (it is closed here then): a process of container, or, if 0, the first of a new one. */
 int client_attach(struct vm_client *cl, uint32_t container, int *sock, uint32_t *ret_handle, struct joey_err *err);
+/* What the sandbox process says of itself and its machine (JOEY_WIRE_INFO); in arena. */
+int client_info(struct vm_client *cl, unsigned timeout_ms, struct joey_arena *arena, const struct joey_json **ret,
+		struct joey_err *err);
 void client_done(struct vm_client *cl);
 
 /* ---- daemon.c: the sandbox process ------------------------------------------------------------------------------ */
@@ -104,6 +109,8 @@ struct vm_daemon_args {
 	unsigned warm_s;          /* waits so long for JOEY_WIRE_ADOPT; 0: it is somebody's from the beginning */
 	const struct joey_vmm_spec *spec;
 };
+/* A process that lives longer than joey becomes nobody's: no descriptor but those of keep, whose places are sorted. */
+void daemon_cast_off(const char *name, int *keep, size_t n);
 /* Never returns.  Called in a child with nothing set up yet. */
 _Noreturn void daemon_main(const struct vm_daemon_args *args);
 

@@ -2,6 +2,7 @@
 # A containerd for one file of tests, and what they ask it: loaded by the suites that drive the runtime by its shim.
 
 load engine.bash
+load containerd-daemon.bash
 
 setup_file() {
 	load engine.bash
@@ -15,17 +16,6 @@ start_containerd() {
 	PATH=$BATS_FILE_TMPDIR/bin:$PATH containerd --log-level warn >>/run/containerd.log 2>&1 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
 	until_ok ctr version
-}
-
-stop_containerd() {
-	local pid
-	pid=$(cat "$BATS_FILE_TMPDIR/pid")
-	kill "$pid" && until_ok eval "! kill -0 $pid"
-}
-
-teardown_file() {
-	load engine.bash
-	kill "$(cat "$BATS_FILE_TMPDIR/pid")"
 }
 
 setup() {

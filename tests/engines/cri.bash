@@ -3,6 +3,7 @@
 # (NORMAL, where that is given).
 
 load engine.bash
+load containerd-daemon.bash
 
 CRI=$BATS_TEST_DIRNAME/cri.py
 
@@ -63,17 +64,6 @@ start_containerd() {
 	containerd -c /run/cri.toml --log-level info >>/run/cri.log 2>&1 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/pid"
 	until_ok "$CRI" Version
-}
-
-stop_containerd() {
-	local pid
-	pid=$(cat "$BATS_FILE_TMPDIR/pid")
-	kill "$pid" && until_ok eval "! kill -0 $pid"
-}
-
-teardown_file() {
-	load engine.bash
-	kill "$(cat "$BATS_FILE_TMPDIR/pid")"
 }
 
 setup() {

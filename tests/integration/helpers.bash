@@ -143,6 +143,14 @@ test_teardown() {
 	return $rc
 }
 
+# sandbox_setup [SECONDS]: test_setup of a file that is about sandboxed containers; a command may take so long.
+sandbox_setup() {
+	require_sandboxes
+	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=${1:-90}
+	test_setup
+	VM=(--sandbox=vm)
+}
+
 # another ID...: further containers of this test, deleted and checked like the first.
 another() { IDS+=("$@"); }
 

@@ -2,11 +2,8 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=90
-	test_setup
+	sandbox_setup
 	HOST=$(uname -r)
-	VM=(--sandbox=vm)
 }
 
 vm_create() { rt_ok create "${VM[@]}" "$@" --bundle "$B" "$CID"; }

@@ -2,9 +2,7 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=90
-	test_setup
+	sandbox_setup
 	mkdir "$T/images"
 	IMAGE=$T/images/root.img
 	printf '[sandbox]\nimage_dirs = %s\nallow = option,config\n[profile disk]\nshare = block\n' "$T/images" >"$T/joey.conf"

@@ -3,9 +3,7 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=130
-	test_setup
+	sandbox_setup 130
 	evil_guest "$GUEST"
 	CONF=$T/joey.conf
 	printf '%s\n' '[sandbox]' 'profile = evil' '[profile evil]' "kernel = $BATS_FILE_TMPDIR/guest/vmlinux" \

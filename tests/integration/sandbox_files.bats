@@ -2,10 +2,7 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=90
-	test_setup
-	VM=(--sandbox=vm)
+	sandbox_setup
 }
 
 vm_ctr() {

@@ -8,10 +8,7 @@ TEMPLATES=${JOEY_TEST_TEMPLATES:-${JOEY_TEST_FULL:+200}}
 CLONES=${CLONES:-12} TEMPLATES=${TEMPLATES:-3}
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=120
-	test_setup
-	VM=(--sandbox=vm)
+	sandbox_setup 120
 	mkdir -m 700 "$T/cache"
 	cat >"$T/joey-own" <<-EOT
 		#!/bin/sh

@@ -2,10 +2,7 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=90
-	test_setup
-	VM=(--sandbox=vm)
+	sandbox_setup
 }
 
 machine_cgroup() { echo "$(cgroup2_mount)$(jq -r .cgroup "$ROOT/@vm/${1:-$CID}/sandbox.json")"; }

@@ -2,10 +2,7 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=90
-	test_setup
-	VM=(--sandbox=vm)
+	sandbox_setup
 	# $here is the namespace that an engine would have made, $far the other end of its device.
 	hold_netns && here=$held
 	hold_netns && far=$held

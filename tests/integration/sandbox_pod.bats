@@ -2,10 +2,8 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=90
-	test_setup
-	VM=(--sandbox=vm) POD=pod$CID
+	sandbox_setup
+	POD=pod$CID
 	BASE=$(jq -c --arg pod "$POD" '.annotations={"io.kubernetes.cri.container-type":"container","io.kubernetes.cri.sandbox-id":$pod} | .process.args=["sleep","1000"]' <"$B/config.json")
 }
 

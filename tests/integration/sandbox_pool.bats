@@ -3,10 +3,7 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=90
-	test_setup
-	VM=(--sandbox=vm)
+	sandbox_setup
 	conf 'warm = 1' 'warm_time = 120'
 }
 

@@ -3,11 +3,8 @@
 load helpers
 
 setup() {
-	require_sandboxes
-	DEADLINE=${JOEY_TEST_DEADLINE:-30} RT_TIMEOUT=120
-	test_setup
+	sandbox_setup 120
 	HOST=$(uname -r)
-	VM=(--sandbox=vm)
 }
 
 # own_cache: from here on joey has templates of this test's own, without any.
