@@ -3,55 +3,7 @@
 # engine.bash. CGROUPS=cgroupfs|systemd. No bridge and no firewall: networks are none, host and another container's.
 
 bats_require_minimum_version 1.5.0
-load engine.bash
-
-setup_file() {
-	load engine.bash
-	"$BATS_TEST_DIRNAME/make-image.py" /usr/bin/busybox /run/rootfs.tar --rootfs
-	mkdir -p /etc/docker
-	jq -n --arg name "test" --arg path "$RUNTIME" --arg cgroups "${CGROUPS:-cgroupfs}" '{runtimes: {($name): {path: $path}},
-		"default-runtime": $name, "exec-opts": ["native.cgroupdriver=" + $cgroups], bridge: "none", iptables: false, ip6tables: false,
-		"live-restore": true}' >/etc/docker/daemon.json
-	start_dockerd
-	lim docker import -c 'ENV PATH=/bin' -c 'CMD ["/bin/sh"]' /run/rootfs.tar "$IMAGE"
-}
-
-start_dockerd() {
-	dockerd >>/run/docker.log 2>&1 3>&- 4>&- &
-	echo $! >"$BATS_FILE_TMPDIR/pid"
-	until_ok docker version || until_ok docker version || until_ok docker version
-}
-
-stop_dockerd() {
-	local pid
-	pid=$(cat "$BATS_FILE_TMPDIR/pid")
-	kill "$pid" && until_ok eval "! kill -0 $pid"
-}
-
-teardown_file() {
-	load engine.bash
-	stop_dockerd
-	! pkill -P 1 -x containerd
-}
-
-setup() { C=d$BATS_TEST_NUMBER; }
-
-teardown() {
-	lim docker rm -f "$C" >/dev/null 2>&1 || :
-	! [ "$BATS_TEST_COMPLETED" != 1 ] || tail -n 12 /run/docker.log
-}
-
-# dr OPTIONS... -- COMMAND...: docker run of the test image.
-dr() {
-	local options=()
-	while [ "$1" != -- ]; do options+=("$1") && shift; done
-	shift
-	lim docker run --name "$C" "${options[@]}" "$IMAGE" "$@"
-}
-
-field() { docker inspect --format "{{$1}}" "$C"; }
-status_is() { [ "$(field .State.Status)" = "$1" ]; }
-logs_have() { docker logs "$C" 2>&1 | grep -q "$1"; }
+load docker.bash
 
 @test "docker: what dockerd says of the runtime" {
 	run lim docker info --format '{{.DefaultRuntime}} {{(index .Runtimes "test").Path}} {{.CgroupDriver}} {{.CgroupVersion}}'

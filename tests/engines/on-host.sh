@@ -85,6 +85,7 @@ inside() {
 	printf '#!/bin/sh\nPYTHONHOME=%s exec %s "$@"\n' "$engines/usr" "$engines/bin/python3.13" >/run/joey-test/python3
 	chmod 755 /run/joey-test/python3
 	export PATH=/run/joey-test:$engines/bin:$PATH HOME=/run/home RUNTIME=/run/joey-test/$runtime NORMAL=/run/joey-test/no-limits/joey POD_NET=0
+	export XTABLES_LIBDIR=$engines/usr/lib/x86_64-linux-gnu/xtables
 	for suite in "$@"; do
 		timeout -k 10 "${LIMIT:-380}" bats --tap ${TIMING:+--timing} ${FILTER:+-f "$FILTER"} "$here/$suite.bats"
 		case $? in

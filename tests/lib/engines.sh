@@ -1,5 +1,5 @@
 #!/bin/bash
-# Containerd and Podman for tests on this host, without installing them: the programs are taken out of the test machine's
+# Containerd, Docker and Podman for tests on this host, without installing them: the programs are taken out of the test machine's
 # image (tests/vm/image.sh), each with that image's loader and libraries written into it, as rivals.sh does it.  Prints the
 # directory in the cache that holds them: bin, lib (of Podman), etc (containers), python3 (which can import grpc).
 set -euo pipefail
@@ -8,7 +8,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/deps.sh"
 . "$here/debs.sh"
 
-PROGRAMS="bin/containerd bin/containerd-shim-runc-v2 bin/ctr bin/podman bin/conmon bin/catatonit bin/python3.13 sbin/nft lib/podman/netavark"
+PROGRAMS="bin/containerd bin/containerd-shim-runc-v2 bin/ctr bin/podman bin/conmon bin/catatonit bin/python3.13 sbin/nft lib/podman/netavark
+	sbin/dockerd bin/docker sbin/docker-proxy bin/tini-static sbin/xtables-nft-multi"
 TREES="lib/x86_64-linux-gnu lib/python3 lib/python3.13"
 
 image=$("$here/../vm/image.sh")
@@ -33,6 +34,9 @@ build() {
 		chmod 755 "$p"
 		! file "$p" | grep -q 'dynamically linked' || debs_adopt "$dir" "$p"
 	done
+	ln -s tini-static "$dir/bin/docker-init"
+	ln -s xtables-nft-multi "$dir/bin/iptables"
+	ln -s xtables-nft-multi "$dir/bin/ip6tables"
 	touch "$dir/done"
 	find "$CACHE" -maxdepth 1 -name 'engines-????????????' ! -path "$dir" -mmin +600 -exec rm -rf {} +
 }
