@@ -28,8 +28,7 @@ struct joey_vm_choice {
 	const char *trust;                           /* one template for each trust domain */
 	const char *pod;                             /* id of the pod whose containers share a machine */
 	bool need_kvm;                               /* fail where only emulation is possible */
-	unsigned warm;                               /* so many machines of this kind are kept waiting ... */
-	unsigned warm_time;                          /* ... for so many seconds each; 0: the backend's choice */
+	bool fork; /* emulated machines are copies of one that stands still */
 	enum joey_vm_network network;
 };
 

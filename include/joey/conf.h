@@ -22,6 +22,7 @@ enum joey_conf_allow {
 enum joey_conf_isolation { JOEY_CONF_NORMAL, JOEY_CONF_VM };
 enum joey_conf_without_kvm { JOEY_CONF_KVM_COMPAT, JOEY_CONF_KVM_REFUSE, JOEY_CONF_KVM_NORMAL };
 enum joey_conf_trust { JOEY_CONF_TRUST_SHARED, JOEY_CONF_TRUST_CONTAINER };
+enum joey_conf_fork { JOEY_CONF_FORK_ON, JOEY_CONF_FORK_OFF };
 enum joey_conf_share { JOEY_CONF_SHARE_UNSET, JOEY_CONF_SHARE_9P, JOEY_CONF_SHARE_BLOCK };
 enum joey_conf_network { JOEY_CONF_NETWORK_UNSET, JOEY_CONF_NETWORK_NONE, JOEY_CONF_NETWORK_TAP };
 enum joey_conf_log_level { JOEY_CONF_LOG_UNSET, JOEY_CONF_LOG_WARNING, JOEY_CONF_LOG_DEBUG };
@@ -52,8 +53,7 @@ struct joey_conf {
 		struct joey_strlist kernel_dirs, hypervisor_dirs, image_dirs;
 		uint32_t max_vcpus;
 		uint64_t max_memory; /* bytes */
-		uint32_t warm;       /* machines kept waiting ... */
-		uint32_t warm_time;  /* ... for so many seconds each */
+		int fork;            /* enum joey_conf_fork */
 	} sandbox;
 	struct joey_conf_profile *profiles;
 	size_t n_profiles;

@@ -157,8 +157,6 @@ int joey_net_configure(const struct joey_net_setup *n, struct joey_err *err);
 
 /* The host's side of it, in the calling process's network namespace: a tap that lives as long as its descriptor ... */
 int joey_net_tap_open(int *ret_fd, struct joey_err *err);
-/* ... or the one (tap*) that the calling process's namespace has, moved to another ... */
-int joey_net_tap_move(int netns_fd, struct joey_err *err);
 /* ... and, once the namespace is set up, its one device redirected to the tap and back.  *ret_json: what the guest's
  * device has to be given (heap; as the request NET of the agent has it); NULL: there is no device but lo. */
 int joey_net_tap_connect(char **ret_json, struct joey_err *err);

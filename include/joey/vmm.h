@@ -54,13 +54,15 @@ struct joey_vmm {
 	int ctl, io;   /* to the guest's two ports: AF_UNIX streams, non-blocking; hang up = the machine is gone */
 	int qmp;       /* QEMU's monitor; answers are to be read and thrown away by joey_vmm_monitor() */
 	int console;   /* what the guest's kernel prints, and what QEMU complains about */
+	int zygote;    /* of one that is to be forked: where copies of it are asked for */
+	int life;      /* of a copy, which is nobody's child: it ends when this is closed */
 	bool restored; /* from a template: the guest's clock, entropy and names are those of the template until HELLO */
 	enum joey_accel accel;                  /* which one it is; KVM that cannot run a guest becomes TCG */
 	struct joey_vmm_monitor_state *monitor; /* joey_vmm_monitor()'s own */
 };
 #define JOEY_VMM_INIT                                                                  \
 	{                                                                              \
-		0, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, false, JOEY_ACCEL_TCG, NULL \
+		0, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, false, JOEY_ACCEL_TCG, NULL \
 	}
 
 struct joey_vmm_start {
@@ -73,6 +75,8 @@ struct joey_vmm_start {
 	int tap_fd;    /* IFF_TAP|IFF_NO_PI|IFF_VNET_HDR, attached; -EBADF: the network device has no peer */
 	int cgroup_fd; /* QEMU is born in it; -EBADF: in the caller's.  The making of a template is in no cgroup. */
 	int block_fd;  /* O_RDONLY: file or block device, the disk of the machine; -EBADF: none */
+	int zygote_fd; /* joey_vmm.zygote of a frozen machine of this spec: a copy of that one; -EBADF: not so */
+	bool to_fork;  /* it is to be frozen and forked; needs a template, and joey_vmm_can_fork() */
 	/* Said while a template is being built, which takes seconds; may be NULL. */
 	void (*progress)(void *arg, const char *text);
 	void *arg;
@@ -89,6 +93,16 @@ struct joey_vmm_start {
  * KVM: ret->accel.
  */
 int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, struct joey_err *err);
+/*
+ * Machines that are forked: one that has been restored, and has done what others are to do first, is frozen, and each
+ * other one begins as a copy of its process, whose memory (the guest's, the hypervisor's, and the guest's code as
+ * emulation has translated it) is copied on write.  Emulation only: KVM's machines cannot be copied.
+ */
+bool joey_vmm_can_fork(const struct joey_vmm_spec *spec);
+/* The program that a container in it is to run (src/zygote/first.c), O_RDONLY; -errno. */
+int joey_vmm_open_first(void);
+/* It stands still from now on, and copies can be made.  Takes milliseconds; seconds at most. */
+int joey_vmm_freeze(struct joey_vmm *vm, struct joey_err *err);
 /* The template turned out bad (no answer): it is not used again. */
 void joey_vmm_template_failed(const struct joey_vmm_spec *spec);
 /* Takes what QEMU says on qmp; -EPROTO when it reports a failure (err: its text). */

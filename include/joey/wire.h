@@ -49,8 +49,7 @@ enum joey_wire_type {
 	JOEY_WIRE_NET,
 	/* to the sandbox process only, never passed on */
 	JOEY_WIRE_ATTACH, /* one descriptor: the proxy's socket.  Reply: u32 handle */
-	JOEY_WIRE_ADOPT,  /* one descriptor: a listening socket.  {"id":s,"pod":bool}: the waiting machine is that one's
-			     now */
+	JOEY_WIRE_FREEZE, /* the machine stands still from now on, and is copied */
 	JOEY_WIRE_INFO,
 	JOEY_WIRE_WATCH, /* from now on EVENTs of the container */
 	JOEY_WIRE_CONSOLE,

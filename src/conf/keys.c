@@ -13,10 +13,11 @@ static const char *const ways[] = { "option", "program", "annotation", "config",
 static const char *const isolations[] = { "normal", "vm", NULL };
 static const char *const without_kvm[] = { "compat", "refuse", "normal", NULL };
 static const char *const trust[] = { "shared", "container", NULL };
+static const char *const switches[] = { "on", "off", NULL };
 static const char *const shares[] = { "", "9p", "block", NULL };
 static const char *const networks[] = { "", "none", "tap", NULL };
 
-enum { VCPUS_MAX = 1024, WARM_MAX = 64, WARM_TIME_MAX = 7 * 24 * 3600 };
+enum { VCPUS_MAX = 1024 };
 #define MIB      ((uint64_t)1 << 20)
 #define SIZE_TOP ((uint64_t)1 << 46)
 
@@ -43,8 +44,7 @@ const struct conf_key conf_keys[] = {
 	SANDBOX("image_dirs", CONF_PATHS, image_dirs, NULL, 0, 0),
 	SANDBOX("max_vcpus", CONF_COUNT, max_vcpus, NULL, 1, VCPUS_MAX),
 	SANDBOX("max_memory", CONF_SIZE, max_memory, NULL, MIB, SIZE_TOP),
-	SANDBOX("warm", CONF_COUNT, warm, NULL, 0, WARM_MAX),
-	SANDBOX("warm_time", CONF_COUNT, warm_time, NULL, 1, WARM_TIME_MAX),
+	SANDBOX("fork", CONF_WORD, fork, switches, 0, 0),
 	PROFILE("memory", CONF_SIZE, memory, NULL, MIB, SIZE_TOP),
 	PROFILE("vcpus", CONF_COUNT, vcpus, NULL, 1, VCPUS_MAX),
 	PROFILE("kernel", CONF_PATH, kernel, NULL, 0, 0),

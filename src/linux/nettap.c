@@ -41,44 +41,6 @@ int joey_net_tap_open(int *ret_fd, struct joey_err *err)
 	return 0;
 }
 
-static int find_tap(void *arg, uint16_t type, const void *body, size_t len)
-{
-	const struct rtattr *tb[IFLA_MAX + 1];
-	struct ifinfomsg i;
-	const char *name;
-	int *index = arg;
-
-	if (type != RTM_NEWLINK || rtnl_parse(body, len, sizeof(i), tb, IFLA_MAX) < 0)
-		return 0;
-	memcpy(&i, body, sizeof(i));
-	name = rtnl_data(tb[IFLA_IFNAME], sizeof("tap"));
-	if (name && strncmp(name, "tap", 3) == 0)
-		*index = i.ifi_index;
-	return 0;
-}
-
-int joey_net_tap_move(int netns_fd, struct joey_err *err)
-{
-	struct ifinfomsg m = { .ifi_family = AF_UNSPEC };
-	autoclose int sock = rtnl_open();
-	struct rtnl_req q;
-	int r = sock;
-
-	if (r >= 0) {
-		rtnl_begin(&q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof(m));
-		r = rtnl_talk(sock, &q, find_tap, &m.ifi_index);
-	}
-	if (r == 0 && m.ifi_index == 0)
-		r = -ENODEV;
-	if (r == 0) {
-		rtnl_begin(&q, RTM_NEWLINK, 0, &m, sizeof(m));
-		rtnl_attr_u32(&q, IFLA_NET_NS_FD, (uint32_t)netns_fd);
-		rtnl_attr_text(&q, IFLA_IFNAME, TAP_NAME);
-		r = rtnl_talk(sock, &q, NULL, NULL);
-	}
-	return r < 0 ? joey_err_sys(err, r, "move the machine's tap into the container's network namespace") : 0;
-}
-
 /* ---- what there is ---------------------------------------------------------------------------------------------- */
 
 struct device {

@@ -228,6 +228,7 @@ int rt_choose_machine(const struct joey_runtime *rt, const struct joey_template_
 	if (o->memory)
 		ret->memory = o->memory;
 	ret->need_kvm = conf->sandbox.without_kvm == JOEY_CONF_KVM_REFUSE;
+	ret->fork = conf->sandbox.fork == JOEY_CONF_FORK_ON;
 	return apply_limits(conf, ret, err);
 }
 
@@ -261,9 +262,8 @@ int rt_choose(struct rt_launch *l, struct joey_err *err)
 	l->vm.pod = find_pod(l->config);
 	l->vm.need_kvm = conf->sandbox.without_kvm == JOEY_CONF_KVM_REFUSE;
 	l->vm.trust = conf->sandbox.trust == JOEY_CONF_TRUST_CONTAINER ? (l->vm.pod ? l->vm.pod : l->o->id) : NULL;
-	/* A machine for this container alone cannot have been made before. */
-	l->vm.warm = l->vm.trust ? 0 : conf->sandbox.warm;
-	l->vm.warm_time = conf->sandbox.warm_time;
+	/* Nobody would need the second copy of a machine that is for one container. */
+	l->vm.fork = !l->vm.trust && conf->sandbox.fork == JOEY_CONF_FORK_ON;
 	l->be = be;
 	return 0;
 }

@@ -70,6 +70,7 @@ struct create {
 	struct vm_data data;
 	int block_fd;
 	bool started; /* the machine, by us: its network is ours to set up */
+	bool no_zygote;
 };
 
 /* A new network namespace stays empty unless a hook fills it. */
@@ -86,7 +87,8 @@ static int find_machine(struct create *k, struct joey_err *err)
 	const struct vm_start how = { .args = k->args,
 				      .pod = k->data.pod,
 				      .block_fd = k->block_fd,
-				      .netns_of = wants_network(k->args) ? k->proxy.pid : 0 };
+				      .netns_of = wants_network(k->args) ? k->proxy.pid : 0,
+				      .no_zygote = &k->no_zygote };
 	int r = place_load(&k->place, err);
 
 	if (r < 0)
@@ -330,7 +332,7 @@ int vm_create(struct joey_container *c, const struct joey_create *args, struct j
 	joey_cgroup_free(k.cg);
 	joey_close(k.block_fd);
 	place_done(&k.place);
-	if (r == 0 && k.started)
-		pool_refill(args);
+	if (r == 0 && k.no_zygote)
+		zygote_make_later(args);
 	return r;
 }

@@ -13,6 +13,7 @@ enum {
 	DAEMON_CONN_OUT_MAX = 1 << 20,                                 /* towards a verb */
 	DAEMON_PROC_OUT_MAX = 3 * (JOEY_WIRE_WINDOW * 2) + (16 << 10), /* towards a proxy: what it has granted */
 	DAEMON_CLOCKS_MAX = 32,                                        /* questions for the time */
+	DAEMON_HANDLES_OF_ZYGOTE = 16,
 	DAEMON_RING = 32 << 10,                                        /* of the guest's console */
 };
 
@@ -44,11 +45,8 @@ struct daemon_request {
 
 struct daemon {
 	const struct vm_daemon_args *args;
-	/* Others than args' once a waiting machine has been taken: */
-	char *id;
-	bool pod;
-	int listen_fd;
-	uint64_t warm_until; /* joey_now_ms() at which nobody will come for it any more; 0: it is somebody's */
+	bool frozen;         /* copies are made of it */
+	bool copied;         /* it is one */
 	struct joey_vmm vm;
 	int share_fd;
 	bool cold, up; /* up: HELLO was answered */
@@ -89,9 +87,8 @@ void daemon_request_remove(struct daemon *d, struct daemon_request *q);
 
 /* ---- daemon_guest.c -------------------------------------------------------------------------------------------- */
 
-int guest_begin(struct daemon *d, bool cold, struct joey_err *err);
-/* Entropy, clock and names: id is the request's. */
-int guest_put_hello(struct daemon *d, uint32_t id, struct joey_err *err);
+enum guest_way { GUEST_COPIED, GUEST_RESTORED, GUEST_COLD };
+int guest_begin(struct daemon *d, enum guest_way way, struct joey_err *err);
 /* Something can be read from ctl, io, console or the monitor.  < 0: the machine is over, d->why. */
 int guest_take_ctl(struct daemon *d);
 int guest_take_io(struct daemon *d);

@@ -37,7 +37,7 @@ static size_t want(const struct daemon *d, struct pollfd *p)
 	bool room = has_room(&d->ctl) && has_room(&d->io) && has_room(&d->held);
 	size_t n = F_FIXED;
 
-	p[F_LISTEN] = (struct pollfd){ .fd = d->n_conns < DAEMON_CONNS_MAX ? d->listen_fd : -1, .events = POLLIN };
+	p[F_LISTEN] = (struct pollfd){ .fd = d->n_conns < DAEMON_CONNS_MAX ? d->args->listen_fd : -1, .events = POLLIN };
 	p[F_CTL] = (struct pollfd){ .fd = d->vm.ctl, .events = out_events(&d->ctl, true) };
 	p[F_IO] = (struct pollfd){ .fd = d->vm.io, .events = out_events(&d->io, true) };
 	p[F_QMP] = (struct pollfd){ .fd = d->vm.qmp, .events = POLLIN };
@@ -106,14 +106,14 @@ static void flush_host(struct daemon *d)
 /* A watcher does not keep a machine, a verb does until it has what it came for. */
 static bool is_done(const struct daemon *d)
 {
-	if (d->warm_until)
-		return joey_now_ms() >= d->warm_until;
+	if (d->args->to_fork)
+		return !d->frozen && d->n_conns == 0;
 	if (d->n_containers > 0 || d->n_procs > 0 || d->n_requests > 0)
 		return false;
 	return d->had_container || d->n_conns == 0;
 }
 
-/* A machine that does not greet: once more without the template. 1: a new one was begun. */
+/* A machine that does not greet: once more, a copy's from the template, then without it. 1: a new one was begun. */
 static int no_hello(struct daemon *d)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
@@ -123,10 +123,11 @@ static int no_hello(struct daemon *d)
 			d->why = "the guest does not answer";
 		return -ETIMEDOUT;
 	}
-	joey_vmm_template_failed(d->args->spec);
+	if (!d->copied)
+		joey_vmm_template_failed(d->args->spec);
 	joey_vmm_end(&d->vm);
 	d->why = NULL;
-	if (guest_begin(d, true, &err) < 0) {
+	if (guest_begin(d, d->copied ? GUEST_RESTORED : GUEST_COLD, &err) < 0) {
 		d->why = strdup(joey_err_text(&err));
 		return -EIO;
 	}
@@ -157,7 +158,7 @@ static int step(struct daemon *d, struct pollfd *p)
 {
 	size_t n_procs = d->n_procs, n_conns = d->n_conns, n = want(d, p);
 	uint64_t now = joey_now_ms();
-	uint64_t until = d->up ? d->warm_until : d->hello_until;
+	uint64_t until = d->up ? 0 : d->hello_until;
 	int timeout = until ? (int)(now >= until ? 0 : until - now) : -1, r;
 
 	r = poll(p, n, timeout);
@@ -226,7 +227,7 @@ static int begin(struct daemon *d, struct joey_err *err)
 {
 	int r = share_init(&d->share_fd, err);
 
-	return r < 0 ? r : guest_begin(d, false, err);
+	return r < 0 ? r : guest_begin(d, d->args->zygote_fd >= 0 ? GUEST_COPIED : GUEST_RESTORED, err);
 }
 
 /* Nothing came of it: whoever asks hears why, until it has gone. */
@@ -272,23 +273,21 @@ void daemon_cast_off(const char *name, int *keep, size_t n)
 void daemon_main(const struct vm_daemon_args *args)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
-	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd, args->block_fd };
+	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd, args->block_fd, args->zygote_fd, args->cgroup_fd };
 	struct daemon *d = calloc(1, sizeof(*d));
 
 	daemon_cast_off("joey-sandbox", keep, JOEY_ARRAY_SIZE(keep));
-	if (args->warm_s)
+	if (args->to_fork)
 		joey_title_set("joey-sandbox", args->id);
 	if (!d)
 		_exit(1);
 	d->args = args;
-	d->id = strdup(args->id);
-	d->pod = args->pod;
-	d->listen_fd = args->listen_fd;
-	d->warm_until = args->warm_s ? joey_now_ms() + (uint64_t)args->warm_s * 1000 : 0;
+	/* The guest of a zygote has had some already. */
+	d->last_handle = args->zygote_fd >= 0 ? DAEMON_HANDLES_OF_ZYGOTE : 0;
 	d->vm = (struct joey_vmm)JOEY_VMM_INIT;
 	d->share_fd = -EBADF;
 	d->ctl = d->io = d->held = (struct joey_wire_out)JOEY_WIRE_OUT_INIT(DAEMON_OUT_MAX);
-	if (!d->id || !daemon_conn_new(d, args->client_fd))
+	if (!daemon_conn_new(d, args->client_fd))
 		_exit(1);
 	if (begin(d, &err) < 0)
 		tell_failure(d, joey_err_text(&err));

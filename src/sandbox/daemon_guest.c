@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "joey/json.h"
+#include "joey/log.h"
 #include "sandbox/daemon-internal.h"
 
 enum { HELLO_RESTORED_MS = 10000, HELLO_COLD_MS = 60000, HELLO_ID = 0 };
@@ -20,7 +21,8 @@ static uint64_t realtime_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-int guest_put_hello(struct daemon *d, uint32_t id, struct joey_err *err)
+/* Entropy, clock and names. */
+static int put_hello(struct daemon *d, struct joey_err *err)
 {
 	autojsonout struct joey_json_out *o = joey_json_out_new(0);
 	char entropy[129], machine[33], host[65];
@@ -33,7 +35,7 @@ int guest_put_hello(struct daemon *d, uint32_t id, struct joey_err *err)
 		return joey_err_sys(err, errno, "get random bytes for the guest");
 	joey_hex(random, 64, entropy);
 	joey_hex(random + 64, 16, machine);
-	snprintf(host, sizeof(host), "%s", d->id);
+	snprintf(host, sizeof(host), "%s", d->args->id);
 	joey_json_out_object(o, NULL);
 	joey_json_out_u64(o, "version", JOEY_WIRE_VERSION);
 	joey_json_out_u64(o, "time", realtime_ns());
@@ -43,7 +45,7 @@ int guest_put_hello(struct daemon *d, uint32_t id, struct joey_err *err)
 	joey_json_out_end(o);
 	r = joey_json_out_finish(o, &text, &len);
 	if (r == 0)
-		r = joey_wire_put(&d->ctl, JOEY_WIRE_HELLO, 0, id, text, len);
+		r = joey_wire_put(&d->ctl, JOEY_WIRE_HELLO, 0, HELLO_ID, text, len);
 	return r < 0 ? joey_err_sys(err, r, "greet the guest") : 0;
 }
 
@@ -66,25 +68,42 @@ static void forget_channels(struct daemon *d)
 	d->ctl = (struct joey_wire_out)JOEY_WIRE_OUT_INIT(DAEMON_OUT_MAX);
 }
 
-int guest_begin(struct daemon *d, bool cold, struct joey_err *err)
+/* The zygote has just ended, or cannot do it. */
+static int begin_otherwise(struct daemon *d, struct joey_err *err)
+{
+	joey_debug("%s", joey_err_text(err));
+	joey_err_clear(err);
+	return guest_begin(d, GUEST_RESTORED, err);
+}
+
+int guest_begin(struct daemon *d, enum guest_way way, struct joey_err *err)
 {
 	struct joey_vmm_spec spec = *d->args->spec;
-	const struct joey_vmm_start args = {
+	struct joey_vmm_start args = {
 		.spec = &spec,
 		.share_fd = d->share_fd,
 		.tap_fd = d->args->tap_fd,
 		.cgroup_fd = -EBADF,
 		.block_fd = d->args->block_fd,
+		.zygote_fd = -EBADF,
+		.to_fork = d->args->to_fork,
 		.progress = progress,
 		.arg = d,
 	};
 	int r;
 
-	spec.no_template = spec.no_template || cold;
+	spec.no_template = spec.no_template || way == GUEST_COLD;
 	forget_channels(d);
+	d->copied = way == GUEST_COPIED;
+	if (d->copied) {
+		args.zygote_fd = d->args->zygote_fd;
+		args.cgroup_fd = d->args->cgroup_fd;
+	}
 	r = joey_vmm_start(&args, &d->vm, err);
+	if (r < 0 && d->copied)
+		return begin_otherwise(d, err);
 	if (r == 0)
-		r = guest_put_hello(d, HELLO_ID, err);
+		r = put_hello(d, err);
 	d->cold = !d->vm.restored;
 	d->hello_until = joey_now_ms() + (d->cold ? HELLO_COLD_MS : HELLO_RESTORED_MS);
 	return r;
@@ -222,7 +241,7 @@ static int take_stream(struct daemon *d, struct joey_frame *f)
 	if (f->type == JOEY_WIRE_EXIT) {
 		p->exited = true;
 		/* In a pod the container is there until it is dropped; alone it was the reason for the machine. */
-		if (p->handle == p->container && !d->pod)
+		if (p->handle == p->container && !d->args->pod)
 			daemon_container_remove(d, p->handle);
 	}
 	if (p->sock < 0) {

@@ -11,7 +11,7 @@ enum { CONSOLE_TAIL = 600 };
 
 void host_accept(struct daemon *d)
 {
-	int fd = accept4(d->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(d->args->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0 && !daemon_conn_new(d, fd))
 		joey_close(fd);
@@ -100,36 +100,18 @@ static int attach(struct daemon *d, struct daemon_conn *c, const struct joey_fra
 	return 0;
 }
 
-/* A machine that waited in the pool becomes that of a container: new names, entropy and clock for the guest, whose
- * answer goes to who asked, and another place to be found at. */
-static int adopt(struct daemon *d, struct daemon_conn *c, const struct joey_frame *f, const struct joey_json *j)
+/* Nothing of anybody is in it. */
+static int freeze(struct daemon *d, struct daemon_conn *c, const struct joey_frame *f)
 {
-	const char *id = joey_json_get_string(j, "id");
 	autoerr struct joey_err err = JOEY_ERR_INIT;
-	struct daemon_request *q;
-	char *copy;
 
-	if (c->fd < 0 || !id)
-		return -EPROTO;
-	copy = d->warm_until && d->up && d->n_procs == 0 ? strdup(id) : NULL;
-	q = copy ? daemon_request_get(d, c, NULL, f->id) : NULL;
-	if (!q) {
-		free(copy);
-		host_reply_error(c, f->id, EBUSY, "this machine does not wait for a container");
-		return 0;
-	}
-	free(d->id);
-	d->id = copy;
-	(void)joey_json_get_bool(j, "pod", &d->pod);
-	joey_close(d->listen_fd);
-	d->listen_fd = joey_take_fd(&c->fd);
-	d->warm_until = 0;
-	joey_title_set("joey-sandbox", d->id);
-	d->had_container = false;
-	q->sent = true;
-	if (guest_put_hello(d, q->id, &err) < 0) {
+	if (!d->args->to_fork || !d->up || !d->vm.restored || d->n_procs > 0 || d->n_containers > 0)
+		host_reply_error(c, f->id, EBUSY, "this machine is none that can be copied");
+	else if (joey_vmm_freeze(&d->vm, &err) < 0)
 		host_reply_error(c, f->id, err.errnum, joey_err_text(&err));
-		daemon_request_remove(d, q);
+	else {
+		d->frozen = true;
+		reply(c, f->id, "", 0);
 	}
 	return 0;
 }
@@ -145,6 +127,9 @@ static int info(struct daemon *d, struct daemon_conn *c, const struct joey_frame
 	joey_json_out_bool(o, "restored", d->vm.restored);
 	joey_json_out_string(o, "kernel", d->kernel);
 	joey_json_out_i64(o, "hypervisorPid", d->vm.pid);
+	if (d->frozen)
+		joey_json_out_u64(o, "control", (uint64_t)d->vm.zygote);
+	joey_json_out_bool(o, "copied", d->copied);
 	joey_json_out_u64(o, "memory", d->args->spec->memory);
 	joey_json_out_u64(o, "vcpus", d->args->spec->vcpus);
 	joey_json_out_u64(o, "containers", d->n_containers);
@@ -232,8 +217,8 @@ static int take_request(struct daemon *d, struct daemon_conn *c, const struct jo
 		case JOEY_WIRE_ATTACH:
 			r = attach(d, c, f, j);
 			break;
-		case JOEY_WIRE_ADOPT:
-			r = adopt(d, c, f, j);
+		case JOEY_WIRE_FREEZE:
+			r = freeze(d, c, f);
 			break;
 		case JOEY_WIRE_INFO:
 			r = info(d, c, f);

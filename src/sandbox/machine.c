@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "joey/log.h"
 #include "sandbox/sandbox-internal.h"
 
 enum { LISTEN_BACKLOG = 64 };
@@ -61,7 +62,7 @@ int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *l
 	return 0;
 }
 
-int machine_listen(const struct vm_place *p, int *ret, struct joey_err *err)
+static int machine_listen(const struct vm_place *p, int *ret, struct joey_err *err)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -87,7 +88,7 @@ static int record_cgroup(struct vm_place *p, const struct joey_cgroup *cg, struc
 	return place_save(p, err);
 }
 
-int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err)
+static int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err)
 {
 	const char *path_of_container = how->args->config->cgroups_path;
 	autofree char *path = NULL;
@@ -156,21 +157,39 @@ int machine_spawn(struct vm_place *p, const struct vm_daemon_args *args, struct 
 	return r < 0 ? joey_err_sys(err, r, "read the start time of the sandbox process") : place_save(p, err);
 }
 
+/* One that has a disk of its own is none that could be copied. */
+static void find_zygote(const struct vm_start *how, const struct joey_vmm_spec *spec, int *ret)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+
+	if (!how->args->vm.fork || how->block_fd >= 0 || !joey_vmm_can_fork(spec))
+		return;
+	if (zygote_open(spec, ret, &err) < 0) {
+		joey_debug("no copy of a machine: %s", joey_err_text(&err));
+		*how->no_zygote = true;
+	}
+}
+
 static int start(struct vm_place *p, const struct vm_start *how, const struct joey_vmm_spec *spec, struct vm_client *cl,
 		 struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	autoclose int tap = -EBADF;
+	autoclose int tap = -EBADF, zygote = -EBADF;
 	int r = how->netns_of ? net_open_tap(how->netns_of, &tap, err) : 0;
 
 	place_describe(p, spec); /* the cgroup's limits follow from it */
 	if (r == 0)
 		r = machine_cgroup(p, how, &cg, err);
 	if (r == 0) {
-		const struct vm_daemon_args args = {
-			.id = p->id, .pod = how->pod, .tap_fd = tap, .block_fd = how->block_fd, .spec = spec
-		};
+		struct vm_daemon_args args = { .id = p->id,
+					       .pod = how->pod,
+					       .tap_fd = tap,
+					       .block_fd = how->block_fd,
+					       .cgroup_fd = cg ? joey_cgroup_fd(cg) : -EBADF,
+					       .spec = spec };
 
+		find_zygote(how, spec, &zygote);
+		args.zygote_fd = zygote;
 		r = machine_spawn(p, &args, cg, cl, err);
 	}
 	return r;
@@ -182,8 +201,6 @@ int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_clie
 	struct vm_machine m = { .kernel = NULL };
 	int r = machine_spec(&a->vm, a->config->resources, &m, err);
 
-	if (r == 0 && a->vm.warm && how->block_fd < 0)
-		r = pool_take(p, how, &m.spec, cl, err);
 	if (r == 0)
 		r = start(p, how, &m.spec, cl, err);
 	machine_done(&m);

@@ -25,7 +25,7 @@ static void say(int sock, const struct joey_err *err, const char *text, int fd)
 		(void)joey_send_fds(sock, out.buf + out.from, out.to - out.from, &fd, fd >= 0 ? 1 : 0);
 }
 
-enum job { JOB_OPEN, JOB_CONNECT, JOB_MOVE };
+enum job { JOB_OPEN, JOB_CONNECT };
 
 static int open_namespace(pid_t pid, struct joey_err *err)
 {
@@ -37,16 +37,14 @@ static int open_namespace(pid_t pid, struct joey_err *err)
 	return fd < 0 ? joey_err_sys(err, errno, "open the network namespace of process %d", (int)pid) : fd;
 }
 
-static _Noreturn void work(enum job job, pid_t pid, pid_t to, int sock)
+static _Noreturn void work(enum job job, pid_t pid, int sock)
 {
 	struct joey_err err = JOEY_ERR_INIT;
-	int fd = -EBADF, target = -EBADF, ns;
+	int fd = -EBADF, ns;
 	char *text = NULL;
 
 	(void)prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL, 0UL, 0UL, 0UL);
 	ns = open_namespace(pid, &err);
-	if (ns >= 0 && job == JOB_MOVE)
-		target = open_namespace(to, &err);
 	if (!err.errnum && setns(ns, CLONE_NEWNET) < 0)
 		joey_err_sys(&err, errno, "enter the network namespace of process %d", (int)pid);
 	if (!err.errnum)
@@ -56,9 +54,6 @@ static _Noreturn void work(enum job job, pid_t pid, pid_t to, int sock)
 			break;
 		case JOB_CONNECT:
 			(void)joey_net_tap_connect(&text, &err);
-			break;
-		case JOB_MOVE:
-			(void)joey_net_tap_move(target, &err);
 			break;
 		}
 	say(sock, &err, text, fd);
@@ -92,7 +87,7 @@ static int take(int sock, char **ret_text, int *ret_fd, struct joey_err *err)
 	return *ret_text ? 0 : joey_err_sys(err, ENOMEM, "set up the sandbox's network");
 }
 
-static int in_namespace_of(pid_t pid, enum job job, pid_t to, char **ret_text, int *ret_fd, struct joey_err *err)
+static int in_namespace_of(pid_t pid, enum job job, char **ret_text, int *ret_fd, struct joey_err *err)
 {
 	int pair[2], wstatus, r;
 	pid_t child;
@@ -101,7 +96,7 @@ static int in_namespace_of(pid_t pid, enum job job, pid_t to, char **ret_text, i
 		return joey_err_sys(err, errno, "make a socket pair");
 	child = fork();
 	if (child == 0)
-		work(job, pid, to, pair[1]);
+		work(job, pid, pair[1]);
 	joey_close(pair[1]);
 	r = child < 0 ? joey_err_sys(err, errno, "fork") : take(pair[0], ret_text, ret_fd, err);
 	joey_close(pair[0]);
@@ -112,16 +107,11 @@ static int in_namespace_of(pid_t pid, enum job job, pid_t to, char **ret_text, i
 
 int net_open_tap(pid_t pid, int *ret_fd, struct joey_err *err)
 {
-	return in_namespace_of(pid, JOB_OPEN, 0, NULL, ret_fd, err);
-}
-
-int net_take_tap(pid_t hypervisor, pid_t pid, struct joey_err *err)
-{
-	return in_namespace_of(hypervisor, JOB_MOVE, pid, NULL, NULL, err);
+	return in_namespace_of(pid, JOB_OPEN, NULL, ret_fd, err);
 }
 
 int net_connect(pid_t pid, char **ret_json, struct joey_err *err)
 {
 	*ret_json = NULL;
-	return in_namespace_of(pid, JOB_CONNECT, 0, ret_json, NULL, err);
+	return in_namespace_of(pid, JOB_CONNECT, ret_json, NULL, err);
 }

@@ -86,7 +86,7 @@ int place_load(struct vm_place *p, struct joey_err *err)
 	struct joey_arena arena = JOEY_ARENA_INIT;
 	struct joey_json *j = NULL;
 	autofree char *text = NULL;
-	uint64_t pid = 0, vcpus = 0, hypervisor = 0;
+	uint64_t pid = 0, vcpus = 0, control = 0;
 	size_t len;
 	int r = joey_read_file_at(p->dir_fd, RECORD, O_NOFOLLOW, RECORD_MAX, &text, &len);
 
@@ -106,8 +106,8 @@ int place_load(struct vm_place *p, struct joey_err *err)
 		(void)joey_json_get_bool(j, "limited", &p->host_limits);
 		(void)joey_json_get_u64(j, "memory", &p->memory);
 		(void)joey_json_get_u64(j, "vcpus", &vcpus);
-		(void)joey_json_get_u64(j, "waits", &hypervisor);
-		p->hypervisor = hypervisor <= INT32_MAX ? (pid_t)hypervisor : 0;
+		(void)joey_json_get_u64(j, "control", &control);
+		p->control = control <= INT32_MAX ? (int)control : 0;
 		p->vcpus = (uint32_t)vcpus;
 		p->accel = joey_streq(joey_json_get_string(j, "accelerator"), joey_accel_to_string(JOEY_ACCEL_KVM))
 				   ? JOEY_ACCEL_KVM
@@ -134,8 +134,8 @@ int place_save(const struct vm_place *p, struct joey_err *err)
 	joey_json_out_string(o, "accelerator", joey_accel_to_string(p->accel));
 	joey_json_out_u64(o, "memory", p->memory);
 	joey_json_out_u64(o, "vcpus", p->vcpus);
-	if (p->hypervisor)
-		joey_json_out_u64(o, "waits", (uint64_t)p->hypervisor);
+	if (p->control)
+		joey_json_out_u64(o, "control", (uint64_t)p->control);
 	if (p->cgroup.path) {
 		joey_json_out_string(o, "cgroup", p->cgroup.path);
 		joey_json_out_u64(o, "inode", p->cgroup.inode);
@@ -184,7 +184,19 @@ static int kill_processes(const struct vm_place *p, struct joey_cgroup *cg, stru
 	return 0;
 }
 
-int place_remove(struct vm_place *p, int root_fd, struct joey_err *err)
+int place_kill(struct vm_place *p, struct joey_err *err)
+{
+	return kill_processes(p, NULL, err);
+}
+
+int place_pidfd(const struct vm_place *p)
+{
+	struct joey_state st = as_state(p);
+
+	return joey_init_pidfd(&st);
+}
+
+static int place_remove(struct vm_place *p, int root_fd, struct joey_err *err)
 {
 	(void)unlinkat(p->dir_fd, VM_SOCKET, 0);
 	(void)unlinkat(p->dir_fd, RECORD, 0);

@@ -42,7 +42,7 @@ struct vm_place {
 	enum joey_accel accel;
 	uint64_t memory;
 	uint32_t vcpus;
-	pid_t hypervisor; /* of a machine that waits for a container: it may be taken.  0: not this one */
+	int control; /* a descriptor of the sandbox process: where copies of the machine are asked for.  0: none are made */
 };
 #define VM_PLACE_INIT                             \
 	{                                         \
@@ -62,8 +62,10 @@ bool place_is_alive(const struct vm_place *p);
 /* SIGKILL for the sandbox process and everything in its cgroup, then the cgroup and the directory are removed. Locked.
  */
 int place_destroy(struct vm_place *p, int root_fd, struct joey_err *err);
-/* The directory alone: the machine has another place now.  Locked. */
-int place_remove(struct vm_place *p, int root_fd, struct joey_err *err);
+/* The processes alone. */
+int place_kill(struct vm_place *p, struct joey_err *err);
+/* Of the sandbox process; < 0: it has gone. */
+int place_pidfd(const struct vm_place *p);
 void place_done(struct vm_place *p);
 #define autoplace __attribute__((cleanup(place_done)))
 
@@ -106,7 +108,9 @@ struct vm_daemon_args {
 	int listen_fd, client_fd; /* client_fd: the first connection */
 	int tap_fd;               /* -EBADF: no network */
 	int block_fd;             /* -EBADF: no disk */
-	unsigned warm_s;          /* waits so long for JOEY_WIRE_ADOPT; 0: it is somebody's from the beginning */
+	int cgroup_fd;            /* of the machine, where it has one */
+	int zygote_fd;            /* it is to be a copy of that; -EBADF: restored, or booted */
+	bool to_fork;             /* it is a zygote itself: stays when it was frozen (JOEY_WIRE_FREEZE) */
 	const struct joey_vmm_spec *spec;
 };
 /* A process that lives longer than joey becomes nobody's: no descriptor but those of keep, whose places are sorted. */
@@ -192,8 +196,6 @@ void proxy_done(struct vm_proxy *p);
 /* ---- net.c: in the network namespace of process pid ------------------------------------------------------------- */
 
 int net_open_tap(pid_t pid, int *ret_fd, struct joey_err *err);
-/* The tap that a waiting machine has in its hypervisor's network namespace, instead. */
-int net_take_tap(pid_t hypervisor, pid_t pid, struct joey_err *err);
 /* *ret_json: the request for the guest; NULL: nothing to be done. */
 int net_connect(pid_t pid, char **ret_json, struct joey_err *err);
 
@@ -219,13 +221,10 @@ struct vm_start {
 	bool pod;
 	int block_fd;   /* the disk, or -EBADF; borrowed */
 	pid_t netns_of; /* a tap in this process's network namespace is to be the machine's; 0: none is */
+	bool *no_zygote; /* set when there is none that it could be a copy of, and there might be one */
 };
-/* A waiting one, or one that is started; in a cgroup of its own; writes the record.  Locked; cl becomes the first
- * connection. */
+/* In a cgroup of its own; writes the record.  Locked; cl becomes the first connection. */
 int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_client *cl, struct joey_err *err);
-/* Beside the container's: what an engine kills or reads is the container's alone.  Recorded before it is made. */
-int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err);
-int machine_listen(const struct vm_place *p, int *ret, struct joey_err *err);
 /* The sandbox process. args: but for the descriptors of its channels.  Writes the record. */
 int machine_spawn(struct vm_place *p, const struct vm_daemon_args *args, struct joey_cgroup *cg, struct vm_client *cl,
 		  struct joey_err *err);
@@ -240,16 +239,16 @@ void machine_done(struct vm_machine *m);
 /* The guest enforces the container's limits; what is in its cgroup on the host are proxies. */
 extern const struct joey_resources vm_no_limits;
 
-/* ---- pool.c: machines that wait for a container, restored and warm ---------------------------------------------- */
+/* ---- zygote.c, zygote_make.c: machines that others are copies of ------------------------------------------------ */
 
-/* 1: *p and cl are those of a machine that has waited; 0: none does.  Locked. */
-int pool_take(struct vm_place *p, const struct vm_start *how, const struct joey_vmm_spec *spec, struct vm_client *cl,
-	      struct joey_err *err);
-/* Where joey.conf wants machines to wait, a process sees to it that they do, now that one was taken or might have been.
- */
-void pool_refill(const struct joey_create *args);
-/* Those that wait and were restored from this template end; NULL: all. */
-void pool_drain(const char *template);
+/* Where copies of the one for this spec are asked for; -errno: there is none. */
+int zygote_open(const struct joey_vmm_spec *spec, int *ret, struct joey_err *err);
+/* Unless there is one, or there cannot be one.  Seconds.  nice: what copies have. */
+int zygote_make(const struct joey_vmm_spec *spec, int nice, struct joey_err *err);
+/* By a process of its own, for the containers to come. */
+void zygote_make_later(const struct joey_create *args);
+/* The one for this template ends; NULL: all.  Copies go on. */
+void zygote_drain(const char *template);
 
 /* ---- limits.c: of the machine's cgroup on the host, as far as there are controllers ---------------------------- */
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Templates for whoever asks for them in words (joey template): src/vmm's, of machines as machine.c makes them. */
+#include <sys/resource.h>
+
 #include "joey/log.h"
 #include "sandbox/sandbox-internal.h"
 
@@ -9,6 +11,15 @@ static void progress(void *arg, const char *text)
 	joey_log(JOEY_LOG_INFO, "%s", text);
 }
 
+/* Machines are restored where there is none. */
+static void make_zygote(const struct joey_vmm_spec *spec)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+
+	if (zygote_make(spec, getpriority(PRIO_PROCESS, 0), &err) < 0)
+		joey_warn("template: no machine that could be copied: %s", joey_err_text(&err));
+}
+
 static int template_build(const struct joey_vm_choice *vm, char **ret_key, struct joey_err *err)
 {
 	struct vm_machine m = { .kernel = NULL };
@@ -16,6 +27,8 @@ static int template_build(const struct joey_vm_choice *vm, char **ret_key, struc
 
 	if (r == 0)
 		r = joey_vmm_template_build(&m.spec, progress, NULL, ret_key, err);
+	if (r == 0 && vm->fork)
+		make_zygote(&m.spec);
 	machine_done(&m);
 	return r;
 }
@@ -57,14 +70,14 @@ static int template_remove(const char *key, struct joey_err *err)
 	int r = joey_vmm_template_remove(key, &whole, err);
 
 	if (r == 0 && whole)
-		pool_drain(whole);
+		zygote_drain(whole);
 	return r;
 }
 
 static int template_prune(bool all, size_t *ret_n, struct joey_err *err)
 {
 	if (all)
-		pool_drain(NULL);
+		zygote_drain(NULL);
 	return joey_vmm_template_prune(all, ret_n, err);
 }
 

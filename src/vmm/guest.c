@@ -52,3 +52,42 @@ int joey_vmm_find_guest(char **ret_kernel, char **ret_initramfs, struct joey_err
 				    near ? near : "", near ? " or " : "");
 	return r < 0 ? joey_err_sys(err, r, "find the guest's kernel") : 0;
 }
+
+/* Beside an uninstalled joey, or installed; heap, NULL: it is not there. */
+static char *find_file(const char *name)
+{
+	const char *self = joey_self_path(), *slash = strrchr(self, '/');
+	char *path;
+
+	for (int place = 0; place < 2; place++) {
+		int n = place == 0 ? asprintf(&path, "%.*s/guest/%s", slash ? (int)(slash - self) : 0, self, name)
+				   : asprintf(&path, JOEY_GUEST_DIR "/%s", name);
+
+		if (n < 0)
+			return NULL;
+		if (path[0] == '/' && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+char *vmm_find_zygote(void)
+{
+	return find_file(VMM_JAIL_ZYGOTE);
+}
+
+int joey_vmm_open_first(void)
+{
+	autofree char *path = find_file("zygote-first");
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -ENOENT;
+
+	return fd < 0 && path ? -errno : fd;
+}
+
+bool joey_vmm_can_fork(const struct joey_vmm_spec *spec)
+{
+	autofree char *zygote = spec->accel == JOEY_ACCEL_TCG && !spec->no_template ? vmm_find_zygote() : NULL;
+
+	return zygote != NULL;
+}

@@ -21,6 +21,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "joey/zygote.h"
 #include "vmm/vmm-internal.h"
 
 enum { NOFILE = 8192, FD_HIGH = 64 };
@@ -29,6 +30,8 @@ enum { NOFILE = 8192, FD_HIGH = 64 };
  * CAP_MKNOD: QEMU makes no devices for a guest, and who took it over would make the host's disk. */
 static const unsigned char kept_caps[] = { CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
 					   CAP_FSETID, CAP_SETFCAP,      CAP_SYS_CHROOT };
+/* And what making copies in namespaces of their own needs, in the zygote alone: it runs nobody's code. */
+static const unsigned char zygote_caps[] = { CAP_SYS_ADMIN, CAP_SETPCAP };
 
 struct jail {
 	struct vmm_spawn *s;
@@ -164,6 +167,8 @@ static int show_qemu(struct jail *j)
 		r = show_root_dir(j, dirs[i]);
 	if (r == 0)
 		r = show(j, "/etc/ld.so.cache", NULL, OPTIONAL);
+	if (r == 0 && j->s->zygote)
+		r = show(j, j->s->zygote, VMM_JAIL_ZYGOTE, 0);
 	if (r == 0 && j->s->in->spec.accel == JOEY_ACCEL_KVM)
 		r = show(j, "/dev/kvm", NULL, WRITABLE_DEVICE);
 	return r;
@@ -278,20 +283,26 @@ static int place_fds(struct jail *j)
 
 /* ---- privileges ------------------------------------------------------------------------------------------------- */
 
-static uint64_t kept_mask(void)
+static uint64_t mask_of(const unsigned char *caps, size_t n)
 {
 	uint64_t m = 0;
 
-	for (size_t i = 0; i < sizeof(kept_caps); i++)
-		m |= 1ULL << kept_caps[i];
+	for (size_t i = 0; i < n; i++)
+		m |= 1ULL << caps[i];
 	return m;
+}
+
+uint64_t vmm_jail_copy_caps(void)
+{
+	return mask_of(kept_caps, sizeof(kept_caps)) & ~(1ULL << CAP_SYS_CHROOT);
 }
 
 static int drop_privileges(struct jail *j)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
-	uint64_t kept = kept_mask();
+	uint64_t kept = mask_of(kept_caps, sizeof(kept_caps)) |
+			(j->s->zygote ? mask_of(zygote_caps, sizeof(zygote_caps)) : 0);
 
 	for (unsigned cap = 0; cap < 64; cap++)
 		if (!(kept & 1ULL << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
@@ -336,8 +347,11 @@ void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e)
 	struct jail j = { .s = s, .e = e, .root = -EBADF };
 	/* The translator's thread would grow an arena of its own, a page and an mprotect(2) at a time. */
 	static char tunables[] = "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.top_pad=1048576";
-	char *const env[] = { tunables, NULL };
+	static char preload[] = "LD_PRELOAD=/" VMM_JAIL_ZYGOTE;
+	static char control[sizeof(JOEY_ZYGOTE_ENV) + 8];
+	char *const env[] = { tunables, s->zygote ? preload : NULL, control, NULL };
 
+	snprintf(control, sizeof(control), JOEY_ZYGOTE_ENV "=%d", VMM_FD_ZYGOTE);
 	joey_signals_default();
 	if (die_with_parent(&j) < 0)
 		return;

@@ -25,7 +25,7 @@ static int *end_of(struct joey_vmm *vm, size_t i)
 	return (int *)((char *)vm + channels[i].at);
 }
 
-static int make_channels(struct joey_vmm *vm, int theirs[VMM_FD_END], struct joey_err *err)
+int vmm_channels(struct joey_vmm *vm, int theirs[VMM_FD_END], struct joey_err *err)
 {
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(channels); i++) {
 		int fds[2];
@@ -70,26 +70,37 @@ static int run(const struct vmm_launch *l, struct joey_vmm *vm, struct vmm_spawn
 	return vmm_spawn(s, &vm->pid, &vm->pidfd, err);
 }
 
+static int make_control(int *theirs, struct joey_vmm *vm, struct joey_err *err)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return joey_err_sys(err, errno, "make a socket pair");
+	vm->zygote = fds[0];
+	*theirs = fds[1];
+	return vmm_fork_setup(fds[0], err);
+}
+
 int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err)
 {
 	struct joey_vmm vm = JOEY_VMM_INIT;
 	struct joey_arena arena = JOEY_ARENA_INIT;
 	int theirs[VMM_FD_END];
 	autoclose int null = -EBADF;
-	struct vmm_spawn s = { .in = l->machine.in, .share = l->share, .cgroup_fd = l->cgroup_fd, .status = -EBADF };
+	struct vmm_spawn s = { .in = l->machine.in, .share = l->share, .cgroup_fd = l->cgroup_fd, .status = -EBADF, .zygote = l->zygote };
 	int r;
 
 	s.no_cgroup = l->machine.mode == VMM_BUILD;
 	for (int i = 0; i < VMM_FD_END; i++)
 		theirs[i] = -EBADF;
-	r = make_channels(&vm, theirs, err);
+	r = vmm_channels(&vm, theirs, err);
 	if (r == 0) {
 		null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (null < 0)
 			r = joey_err_sys(err, errno, "open /dev/null");
 	}
 	if (r == 0) {
-		memcpy(s.fds, theirs, sizeof(theirs));
+		memcpy(s.fds, theirs, sizeof(theirs)); /* -EBADF where there is none yet */
 		s.fds[VMM_FD_IN] = s.fds[VMM_FD_OUT] = null;
 		/* What QEMU complains about is said where the guest's kernel speaks. */
 		s.fds[VMM_FD_ERR] = theirs[VMM_FD_CONSOLE];
@@ -99,8 +110,12 @@ int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err
 		s.fds[VMM_FD_INITRAMFS] = l->machine.mode == VMM_RESTORE ? -EBADF : l->machine.in->initramfs_fd;
 		s.fds[VMM_FD_TAP] = l->tap_fd;
 		s.fds[VMM_FD_BLOCK] = l->block_fd;
-		r = run(l, &vm, &s, &arena, err);
+		r = l->zygote ? make_control(&theirs[VMM_FD_ZYGOTE], &vm, err) : 0;
+		s.fds[VMM_FD_ZYGOTE] = theirs[VMM_FD_ZYGOTE];
 	}
+	if (r == 0)
+		r = run(l, &vm, &s, &arena, err);
+	joey_close(theirs[VMM_FD_ZYGOTE]);
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(channels); i++)
 		joey_close(theirs[channels[i].fd]);
 	joey_arena_done(&arena);

@@ -25,6 +25,7 @@ enum {
 	IF_NO_BLOCK = 1 << 11,
 	IF_TCG = 1 << 12,
 	IF_KVM = 1 << 13,
+	IF_NO_FORK = 1 << 14,
 };
 
 /* Versions are major * 100 + minor; until 0: for ever. */
@@ -38,10 +39,11 @@ static const struct row rows[] = {
 	{ ANY, 0, 0, "-no-user-config", NULL },
 	{ ANY, 0, 0, "-display", "none" },
 	{ ANY, 0, 0, "-no-reboot", NULL },
-	{ ANY, 0, 0, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny" },
+	/* Of one that is to be forked the copies confine themselves (src/zygote). */
+	{ ANY | IF_NO_FORK, 0, 0, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny" },
 	/* The memory and mount namespaces' libraries are out of reach once the machine is made. */
-	{ ANY, 0, 801, "-chroot", "/" VMM_JAIL_EMPTY },
-	{ ANY, 801, 0, "-run-with", "chroot=/" VMM_JAIL_EMPTY },
+	{ ANY | IF_NO_FORK, 0, 801, "-chroot", "/" VMM_JAIL_EMPTY },
+	{ ANY | IF_NO_FORK, 801, 0, "-run-with", "chroot=/" VMM_JAIL_EMPTY },
 #ifdef __aarch64__
 	{ ANY, 0, 0, "-machine", "virt,accel={accel},gic-version=max,memory-backend=ram" },
 #else
@@ -192,7 +194,7 @@ static bool applies(const struct row *r, const struct vmm_machine *m)
 {
 	unsigned version = m->version.major * 100 + m->version.minor;
 	unsigned have = (m->in->tun ? IF_PEER : IF_NO_PEER) | (m->block ? IF_BLOCK : IF_NO_BLOCK) |
-			(m->in->spec.accel == JOEY_ACCEL_KVM ? IF_KVM : IF_TCG);
+			(m->in->spec.accel == JOEY_ACCEL_KVM ? IF_KVM : IF_TCG) | (m->to_fork ? 0 : IF_NO_FORK);
 
 	return (r->when & m->mode) && ((r->when & ~(unsigned)ANY) & ~have) == 0 && version >= r->since &&
 	       (!r->until || version < r->until);

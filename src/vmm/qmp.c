@@ -13,7 +13,7 @@ const char vmm_qmp_hello[] = "{\"execute\":\"qmp_capabilities\"}\n";
 const char vmm_qmp_ignore_shared[] = "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":"
 				     "[{\"capability\":\"x-ignore-shared\",\"state\":true}]}}\n";
 
-enum { ERROR_TEXT_MAX = 512 };
+enum { ERROR_TEXT_MAX = 512, FREEZE_MS = 10000, END_MS = 10000 };
 
 /* For display only: QEMU's words may be the guest's. */
 static const char *printable(const char *s, struct joey_arena *arena)
@@ -217,12 +217,32 @@ int joey_vmm_monitor(struct joey_vmm *vm, struct joey_err *err)
 	return r;
 }
 
+int joey_vmm_freeze(struct joey_vmm *vm, struct joey_err *err)
+{
+	struct joey_arena arena = JOEY_ARENA_INIT;
+	int r = need_state(vm, err);
+
+	if (r == 0)
+		r = vmm_qmp_call(vm->monitor, vm->qmp, "\"execute\":\"stop\"", -EBADF, joey_now_ms() + FREEZE_MS, &arena,
+				 NULL, err);
+	joey_arena_done(&arena);
+	return r < 0 ? r : vmm_fork_ready(vm->zygote, err);
+}
+
 void joey_vmm_end(struct joey_vmm *vm)
 {
+	struct pollfd p = { .fd = vm->pidfd, .events = POLLIN };
+
 	if (vm->pidfd >= 0) {
 		(void)joey_sys_pidfd_send_signal(vm->pidfd, SIGKILL, NULL, 0);
-		(void)joey_wait_pid(vm->pid, NULL);
+		/* A copy is its zygote's child. */
+		if (vm->life >= 0)
+			(void)poll(&p, 1, END_MS);
+		else
+			(void)joey_wait_pid(vm->pid, NULL);
 	}
+	vm->zygote = joey_close(vm->zygote);
+	vm->life = joey_close(vm->life);
 	vm->pidfd = joey_close(vm->pidfd);
 	vm->ctl = joey_close(vm->ctl);
 	vm->io = joey_close(vm->io);

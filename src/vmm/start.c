@@ -10,7 +10,7 @@
 
 /* The directory as a mount that follows what its owner mounts below it later, and tells nothing back.  Its own level is
  * read-only, so that the places where things are mounted stay; nothing in it is a device. */
-static int clone_share(int share_fd, int *ret, struct joey_err *err)
+int vmm_clone_share(int share_fd, int *ret, struct joey_err *err)
 {
 	struct mount_attr all = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, .propagation = MS_SLAVE };
 	struct mount_attr top = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -61,9 +61,10 @@ static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in,
 	struct vmm_launch l = VMM_LAUNCH_INIT;
 	struct vmm_image image = VMM_IMAGE_INIT;
 	autoerr struct joey_err why = JOEY_ERR_INIT;
+	autofree char *zygote = args->to_fork ? vmm_find_zygote() : NULL;
 	autoclose int share = -EBADF;
 	struct stat st;
-	int r = clone_share(args->share_fd, &share, err);
+	int r = vmm_clone_share(args->share_fd, &share, err);
 
 	if (r < 0)
 		return r;
@@ -74,6 +75,8 @@ static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in,
 	l.tap_fd = args->tap_fd;
 	l.cgroup_fd = args->cgroup_fd;
 	l.block_fd = args->block_fd;
+	l.machine.to_fork = args->to_fork;
+	l.zygote = args->to_fork ? zygote : NULL;
 	if (in->spec.no_template)
 		return boot_cold(in, &l, ret, err);
 
@@ -83,6 +86,8 @@ static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in,
 	vmm_image_done(&image);
 	if (r == 0)
 		return 0;
+	if (args->to_fork)
+		return joey_err_set(err, JOEY_EK_OTHER, ENOTRECOVERABLE, "%s", joey_err_text(&why));
 	if (vmm_accel_refuted(in)) {
 		joey_warn("sandbox: falling back to emulation: %s", joey_err_text(&why));
 		return -EAGAIN;
@@ -95,8 +100,11 @@ int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, stru
 {
 	struct vmm_inputs in = VMM_INPUTS_INIT;
 	struct joey_vmm_spec spec = *args->spec;
-	int r = vmm_inputs_open(&spec, &in, err);
+	int r;
 
+	if (args->zygote_fd >= 0)
+		return vmm_fork(args, ret, err);
+	r = vmm_inputs_open(&spec, &in, err);
 	if (r == 0)
 		r = start(args, &in, ret, err);
 	vmm_inputs_done(&in);

@@ -2,6 +2,8 @@
 #ifndef JOEY_VMM_INTERNAL_H
 #define JOEY_VMM_INTERNAL_H
 
+#include <linux/filter.h>
+
 #include "joey/json.h"
 #include "joey/syscalls.h"
 #include "joey/vmm.h"
@@ -56,6 +58,7 @@ enum vmm_fd {
 	VMM_FD_INITRAMFS,
 	VMM_FD_TAP,
 	VMM_FD_BLOCK,
+	VMM_FD_ZYGOTE, /* where a machine that is to be forked takes requests */
 	VMM_FD_END,
 };
 
@@ -63,7 +66,7 @@ struct vmm_machine {
 	const struct vmm_inputs *in;
 	struct vmm_version version;
 	enum vmm_mode mode;
-	bool acpi, block, block_is_device;
+	bool acpi, block, block_is_device, to_fork;
 	unsigned tsc_khz; /* 0: unknown */
 };
 /* NULL-terminated, in the arena; NULL when memory ran out. */
@@ -75,6 +78,12 @@ const char *vmm_qemu_dir(const char *hypervisor, unsigned i, bool firmware, stru
 #define VMM_JAIL_QEMU  "qemu"
 #define VMM_JAIL_SHARE "share"
 #define VMM_JAIL_EMPTY "empty"
+#define VMM_JAIL_ZYGOTE "zygote.so"
+
+/* ---- guest.c ------------------------------------------------------------------------------------------------------ */
+
+/* The library that lets a QEMU be forked; heap, NULL: it is not there. */
+char *vmm_find_zygote(void);
 
 /* ---- probe.c: what has to be asked before the first cold boot --------------------------------------------------- */
 
@@ -92,6 +101,7 @@ struct vmm_spawn {
 	int share;           /* detached mount; -EBADF: none */
 	int cgroup_fd;
 	bool no_cgroup; /* leaves the caller's */
+	const char *zygote; /* the library that makes it one that can be forked; NULL: none */
 	int status;     /* the child's own: where it says what went wrong */
 };
 int vmm_spawn(struct vmm_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct joey_err *err);
@@ -102,6 +112,8 @@ struct vmm_jail_error {
 };
 /* In the child.  Returns only when it failed. */
 void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e);
+/* The capabilities that a copy of a machine keeps: a mask. */
+uint64_t vmm_jail_copy_caps(void);
 
 /* ---- launch.c --------------------------------------------------------------------------------------------------- */
 
@@ -109,6 +121,7 @@ struct vmm_launch {
 	struct vmm_machine machine;
 	int share; /* detached mount, borrowed */
 	int tap_fd, cgroup_fd, block_fd, ram_fd, state_fd;
+	const char *zygote;
 };
 #define VMM_LAUNCH_INIT                                                                                       \
 	{                                                                                                     \
@@ -116,6 +129,24 @@ struct vmm_launch {
 		.state_fd = -EBADF                                                                            \
 	}
 int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err);
+/* Both ends of all of a machine's channels: ours in vm, the others by enum vmm_fd. */
+int vmm_channels(struct joey_vmm *vm, int theirs[VMM_FD_END], struct joey_err *err);
+
+/* ---- start.c ---------------------------------------------------------------------------------------------------- */
+
+int vmm_clone_share(int share_fd, int *ret, struct joey_err *err);
+
+/* ---- fork.c, filter.c ------------------------------------------------------------------------------------------- */
+
+/* The first message to a machine that is to be forked. */
+int vmm_fork_setup(int control, struct joey_err *err);
+/* Its answer. */
+int vmm_fork_ready(int control, struct joey_err *err);
+int vmm_fork(const struct joey_vmm_start *args, struct joey_vmm *ret, struct joey_err *err);
+
+/* What a copy may not call, as QEMU's own -sandbox has it and more. */
+int vmm_filter(struct sock_filter *ret, size_t max, size_t *ret_n, struct joey_err *err);
+
 
 /* ---- qmp.c ------------------------------------------------------------------------------------------------------ */
 

@@ -91,7 +91,7 @@ static void requests_and_their_fields(void **state)
 		{ JOEY_WIRE_START, "{\"c\":1,\"shm\":[{\"mount\":3}]}", "guest: start: bad or missing \"shm\"" },
 		{ JOEY_WIRE_EXEC, "{\"c\":1,\"p\":2,\"rows\":65536}", "guest: exec: bad or missing \"rows\"" },
 		{ JOEY_WIRE_NET, "{}", NULL },
-		{ JOEY_WIRE_ADOPT, "{}", "guest: request: not for the guest" },
+		{ JOEY_WIRE_FREEZE, "{}", "guest: request: not for the guest" },
 	};
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 

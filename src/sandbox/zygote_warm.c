@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first container of a machine that is to wait: joey's own, made as any other, so that what others need has been
+/* The first container of a machine that is to be copied: joey's own, made as any other, so that what others need has been
  * run. */
 #include <fcntl.h>
 #include <poll.h>
@@ -9,15 +9,15 @@
 #include <sys/stat.h>
 
 #include "joey/log.h"
-#include "sandbox/pool-internal.h"
+#include "sandbox/zygote-internal.h"
 
-enum { COPY_MAX = 16 << 20 };
+enum { COPY_MAX = 128 << 10 };
 
-/* A root with one program, /bin/sh, that does little: joey itself, which is static. */
+/* A root with one program, /bin/sh, that does what programs do first. */
 static int make_root(struct vm_sources *s, struct joey_err *err)
 {
 	static const char *const dirs[] = { "bin", "dev", "proc", "sys" };
-	autoclose int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), to = -EBADF, bin = -EBADF;
+	autoclose int program = joey_vmm_open_first(), to = -EBADF, bin = -EBADF;
 	ssize_t n;
 	int r;
 
@@ -26,7 +26,7 @@ static int make_root(struct vm_sources *s, struct joey_err *err)
 		return joey_err_sys(err, ENOMEM, "make a root");
 	s->n = 1;
 	snprintf(s->v[0].name, sizeof(s->v[0].name), "rootfs");
-	r = share_make_tmpfs("16m", 0, &s->v[0].fd, err);
+	r = share_make_tmpfs("256k", 0, &s->v[0].fd, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(dirs); i++)
@@ -62,7 +62,7 @@ static int make_config(char **ret, struct joey_err *err)
 static int wait_for_exit(int sock, struct joey_err *err)
 {
 	struct joey_wire_in in = JOEY_WIRE_IN_INIT;
-	uint64_t until = joey_now_ms() + POOL_WARM_MS;
+	uint64_t until = joey_now_ms() + ZYGOTE_MAKE_MS;
 	struct pollfd p = { .fd = sock, .events = POLLIN };
 	struct joey_frame f;
 	int r = -EAGAIN, n;
@@ -82,14 +82,13 @@ out:
 	return r < 0 && err->errnum ? r : 0;
 }
 
-int pool_warm(const struct vm_place *p, struct vm_client *cl, struct joey_err *err)
+int zygote_warm(const struct vm_place *p, struct vm_client *cl, struct joey_err *err)
 {
 	autosources struct vm_sources sources = { NULL, 0 };
-	struct vm_call create = { .type = JOEY_WIRE_CREATE, .fd = -EBADF, .timeout_ms = POOL_WARM_MS }, drop;
+	struct vm_call create = { .type = JOEY_WIRE_CREATE, .fd = -EBADF, .timeout_ms = ZYGOTE_MAKE_MS }, drop;
 	autofree char *config = NULL;
 	char json[64];
 	uint32_t handle = 0;
-	bool ran = false;
 	int pair[2], r = make_root(&sources, err);
 
 	if (r == 0)
@@ -106,19 +105,14 @@ int pool_warm(const struct vm_place *p, struct vm_client *cl, struct joey_err *e
 		create.json = json;
 		create.blob = config;
 		create.blob_len = strlen(config);
-		ran = client_call(cl, &create, NULL, NULL, err) == 0;
+		r = client_call(cl, &create, NULL, NULL, err);
 	}
-	/* A joey that is not static cannot be executed there, but all before that was. */
-	if (r == 0 && !ran) {
-		joey_debug("a first container: %s", joey_err_text(err));
-		joey_err_clear(err);
-	}
-	if (r == 0 && ran)
+	if (r == 0)
 		r = wait_for_exit(pair[0], err);
 	if (r == 0) {
 		snprintf(json, sizeof(json), "{\"c\":%u}", handle);
 		drop = (struct vm_call){
-			.type = JOEY_WIRE_DROP, .json = json, .fd = -EBADF, .timeout_ms = POOL_WARM_MS
+			.type = JOEY_WIRE_DROP, .json = json, .fd = -EBADF, .timeout_ms = ZYGOTE_MAKE_MS
 		};
 		r = client_call(cl, &drop, NULL, NULL, err);
 	}

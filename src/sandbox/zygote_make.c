@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The making of a zygote (zygote.c): by `joey template build`, or by a process that the create which has missed it leaves
+ * behind.  The place's lock is held meanwhile, so there is one maker.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "joey/json.h"
+#include "joey/log.h"
+#include "sandbox/zygote-internal.h"
+
+enum {
+	DELAY_MS = 200, /* the container that was made just now goes first */
+	MAKER_NICE = 10,
+};
+
+/* ---- one -------------------------------------------------------------------------------------------------------- */
+
+/* Which process is the machine, and where copies of it are asked for. */
+static int read_info(struct vm_client *cl, pid_t *ret_pid, int *ret_control, struct joey_err *err)
+{
+	struct joey_arena arena = JOEY_ARENA_INIT;
+	const struct joey_json *j = NULL;
+	uint64_t pid = 0, control = 0;
+	int r = client_info(cl, VM_ANSWER_MS, &arena, &j, err);
+
+	if (r == 0) {
+		(void)joey_json_get_u64(j, "hypervisorPid", &pid);
+		(void)joey_json_get_u64(j, "control", &control);
+		if (pid == 0 || pid > INT32_MAX || control == 0 || control > INT32_MAX)
+			r = joey_err_set(err, JOEY_EK_OTHER, EPROTO, "it does not say where copies are made");
+	}
+	joey_arena_done(&arena);
+	*ret_pid = (pid_t)pid;
+	*ret_control = (int)control;
+	return r;
+}
+
+/* What was made beside others' work is copied to work for them. */
+static void restore_nice(pid_t pid, int nice)
+{
+	char path[48];
+	const struct dirent *e;
+	uint32_t tid;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while ((e = readdir(dir)))
+		if (joey_parse_u32(e->d_name, &tid) == 0)
+			(void)setpriority(PRIO_PROCESS, tid, nice);
+	closedir(dir);
+}
+
+static int make_at(struct vm_place *p, const struct joey_vmm_spec *spec, int nice, struct joey_err *err)
+{
+	const struct vm_daemon_args args = { .id = p->id,
+					     .tap_fd = -EBADF,
+					     .block_fd = -EBADF,
+					     .zygote_fd = -EBADF,
+					     .cgroup_fd = -EBADF,
+					     .to_fork = true,
+					     .spec = spec };
+	const struct vm_call freeze = { .type = JOEY_WIRE_FREEZE, .fd = -EBADF, .timeout_ms = ZYGOTE_MAKE_MS };
+	struct vm_client cl = VM_CLIENT_INIT;
+	int r, control = 0;
+	pid_t pid = 0;
+
+	place_describe(p, spec);
+	r = machine_spawn(p, &args, NULL, &cl, err);
+	if (r == 0)
+		r = zygote_warm(p, &cl, err);
+	if (r == 0)
+		r = client_call(&cl, &freeze, NULL, NULL, err);
+	if (r == 0)
+		r = read_info(&cl, &pid, &control, err);
+	client_done(&cl);
+	if (r < 0)
+		return r;
+	restore_nice(pid, nice);
+	p->control = control;
+	return place_save(p, err); /* from now on it is used */
+}
+
+/* Of templates that nothing can use any more: they would never be found again. */
+static int drop_stale(struct vm_place *p, void *arg)
+{
+	autoclose int dir = zygote_dir(false);
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	struct joey_vmm_template *v = NULL;
+	bool used = false;
+	size_t n = 0;
+
+	(void)arg;
+	if (joey_vmm_template_list(&v, &n, &err) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		used = used || (!v[i].why && joey_startswith(v[i].key, p->id));
+	joey_vmm_templates_free(v, n);
+	if (!used || !place_is_alive(p))
+		(void)place_destroy(p, dir, &err);
+	return 0;
+}
+
+static int make(int dir, const char *name, const struct joey_vmm_spec *spec, unsigned wait_ms, int nice,
+		struct joey_err *err)
+{
+	autoplace struct vm_place p = VM_PLACE_INIT;
+	int r = place_open(&p, dir, name, true, err);
+
+	if (r == 0)
+		r = place_lock(&p, wait_ms, err);
+	if (r == 0)
+		r = place_load(&p, err);
+	if (r < 0)
+		return r;
+	if (p.control > 0 && place_is_alive(&p))
+		return 0;
+	/* What an earlier maker, or machine, has left. */
+	if (p.pid > 0 && place_is_alive(&p))
+		(void)place_kill(&p, err);
+	p.control = 0;
+	r = make_at(&p, spec, nice, err);
+	if (r < 0) {
+		autoerr struct joey_err undo = JOEY_ERR_INIT;
+
+		(void)place_destroy(&p, dir, &undo);
+		zygote_note_failure(dir, name);
+		return r;
+	}
+	(void)zygote_each(dir, drop_stale, NULL);
+	return 0;
+}
+
+int zygote_make(const struct joey_vmm_spec *spec, int nice, struct joey_err *err)
+{
+	autoclose int dir = -EBADF;
+	autofree char *name = NULL;
+	int r;
+
+	if (!joey_vmm_can_fork(spec))
+		return 0;
+	dir = zygote_dir(true);
+	r = dir < 0 ? joey_err_sys(err, dir, "make the zygotes' directory") : zygote_name(spec, &name, err);
+	return r < 0 || zygote_is_hopeless(dir, name) ? r : make(dir, name, spec, ZYGOTE_MAKE_MS, nice, err);
+}
+
+/* ---- left behind by a create ------------------------------------------------------------------------------------ */
+
+/* Can a higher nice value be taken back? */
+static bool may_renice(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[2];
+
+	return syscall(SYS_capget, &head, caps) == 0 && (caps[0].effective & (1u << CAP_SYS_NICE));
+}
+
+/* The arguments' texts live on in this copy of the process; its descriptors are all somebody's. */
+static _Noreturn void make_main(const struct joey_create *a)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	int nice = getpriority(PRIO_PROCESS, 0), r = 0;
+	struct vm_machine m = { .kernel = NULL };
+
+	daemon_cast_off("joey-zygote", NULL, 0);
+	joey_title_set("joey-zygote", NULL);
+	joey_vmm_leave_cgroups();
+	if (may_renice())
+		(void)setpriority(PRIO_PROCESS, 0, nice + MAKER_NICE);
+	if (chdir("/") < 0)
+		_exit(1);
+	(void)poll(NULL, 0, DELAY_MS);
+	r = machine_spec(&a->vm, a->config->resources, &m, &err);
+	if (r == 0)
+		r = zygote_make(&m.spec, nice, &err);
+	_exit(r < 0);
+}
+
+void zygote_make_later(const struct joey_create *args)
+{
+	int wstatus;
+	pid_t pid;
+
+	/* conmon, and Podman with it, waits for the end of every process that came from it. */
+	if (joey_find_ancestor("conmon") > 0)
+		return;
+	pid = fork();
+	if (pid == 0)
+		_exit(fork() == 0 ? (make_main(args), 0) : 0);
+	if (pid > 0)
+		(void)joey_wait_pid(pid, &wstatus);
+}
