@@ -66,6 +66,8 @@ ended_well() {
 	equals "$(jq length <<<"$output")" 2
 	local p
 	for p in $(jq '.[]' <<<"$output"); do equals "$(cat "/proc/$p/comm")" joey-proxy; done
+	rt_ok ps "$CID"
+	has_text 'joey-proxy: sleep 999'
 	rt_ok exec "$CID" ps -o pid,args
 	lacks_text joey
 	has_text 'sleep 999'
