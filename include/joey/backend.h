@@ -31,6 +31,7 @@ struct joey_vm_choice {
 	unsigned warm;                               /* so many machines of this kind are kept waiting ... */
 	unsigned warm_time;                          /* ... for so many seconds each; 0: the backend's choice */
 	enum joey_vm_network network;
+	unsigned network_devices; /* at least so many; 0: as there are */
 };
 
 /* Callbacks and options of one create. Strings and fds are borrowed. */
@@ -110,7 +111,7 @@ struct joey_template {
 	char *kernel, *trust, *created; /* NULL: not known */
 	const char *accelerator;        /* static */
 	uint64_t memory, size, age;     /* of the machine; bytes that it takes; seconds */
-	uint32_t vcpus;
+	uint32_t vcpus, network_devices;
 	pid_t holder; /* 0: none */
 };
 struct joey_templates {

@@ -24,6 +24,11 @@ enum joey_conf_without_kvm { JOEY_CONF_KVM_COMPAT, JOEY_CONF_KVM_REFUSE, JOEY_CO
 enum joey_conf_trust { JOEY_CONF_TRUST_SHARED, JOEY_CONF_TRUST_CONTAINER };
 enum joey_conf_share { JOEY_CONF_SHARE_UNSET, JOEY_CONF_SHARE_9P, JOEY_CONF_SHARE_BLOCK };
 enum joey_conf_network { JOEY_CONF_NETWORK_UNSET, JOEY_CONF_NETWORK_NONE, JOEY_CONF_NETWORK_TAP };
+enum joey_conf_network_devices {
+	JOEY_CONF_NETWORK_DEVICES_UNSET,
+	JOEY_CONF_NETWORK_DEVICES_1,
+	JOEY_CONF_NETWORK_DEVICES_4
+};
 enum joey_conf_log_level { JOEY_CONF_LOG_UNSET, JOEY_CONF_LOG_WARNING, JOEY_CONF_LOG_DEBUG };
 
 struct joey_conf_profile { /* [profile NAME] */
@@ -33,6 +38,7 @@ struct joey_conf_profile { /* [profile NAME] */
 	const char *kernel, *initramfs, *hypervisor; /* absolute */
 	int share;                                   /* enum joey_conf_share */
 	int network;                                 /* enum joey_conf_network */
+	int network_devices;                         /* enum joey_conf_network_devices */
 };
 
 struct joey_conf {

@@ -272,9 +272,10 @@ void daemon_cast_off(const char *name, int *keep, size_t n)
 void daemon_main(const struct vm_daemon_args *args)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
-	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd, args->block_fd };
+	int keep[JOEY_VMM_NETS_MAX + 3] = { args->listen_fd, args->client_fd, args->block_fd };
 	struct daemon *d = calloc(1, sizeof(*d));
 
+	memcpy(keep + 3, args->tap_fds, sizeof(args->tap_fds));
 	daemon_cast_off("joey-sandbox", keep, JOEY_ARRAY_SIZE(keep));
 	if (args->warm_s)
 		joey_title_set("joey-sandbox", args->id);

@@ -69,10 +69,9 @@ static void forget_channels(struct daemon *d)
 int guest_begin(struct daemon *d, bool cold, struct joey_err *err)
 {
 	struct joey_vmm_spec spec = *d->args->spec;
-	const struct joey_vmm_start args = {
+	struct joey_vmm_start args = {
 		.spec = &spec,
 		.share_fd = d->share_fd,
-		.tap_fd = d->args->tap_fd,
 		.cgroup_fd = -EBADF,
 		.block_fd = d->args->block_fd,
 		.progress = progress,
@@ -80,6 +79,7 @@ int guest_begin(struct daemon *d, bool cold, struct joey_err *err)
 	};
 	int r;
 
+	memcpy(args.tap_fds, d->args->tap_fds, sizeof(args.tap_fds));
 	spec.no_template = spec.no_template || cold;
 	forget_channels(d);
 	r = joey_vmm_start(&args, &d->vm, err);

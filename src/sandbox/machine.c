@@ -35,8 +35,8 @@ void machine_done(struct vm_machine *m)
 	free(m->initramfs);
 }
 
-int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, struct vm_machine *m,
-		 struct joey_err *err)
+int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, unsigned nets,
+		 struct vm_machine *m, struct joey_err *err)
 {
 	autoclose int cache = joey_vmm_cache_open();
 	autofree char *why = NULL;
@@ -53,6 +53,9 @@ int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *l
 		.trust = vm->trust,
 		.memory = machine_memory(vm, limits),
 		.vcpus = vm->vcpus ? vm->vcpus : 1,
+		.nets = nets                      ? nets
+			: vm->network_devices > 1 ? JOEY_VMM_NETS_MAX
+						  : 1,
 		.accel = joey_vmm_accel(cache, &why),
 	};
 	if (m->spec.accel != JOEY_ACCEL_KVM && vm->need_kvm)
@@ -160,19 +163,20 @@ static int start(struct vm_place *p, const struct vm_start *how, const struct jo
 		 struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	autoclose int tap = -EBADF;
-	int r = how->netns_of ? net_open_tap(how->netns_of, &tap, err) : 0;
+	struct vm_daemon_args args = { .id = p->id, .pod = how->pod, .block_fd = how->block_fd, .spec = spec };
+	int r;
+
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(args.tap_fds); i++)
+		args.tap_fds[i] = -EBADF;
+	r = how->netns_of ? net_open_taps(how->netns_of, spec->nets, args.tap_fds, err) : 0;
 
 	place_describe(p, spec); /* the cgroup's limits follow from it */
 	if (r == 0)
 		r = machine_cgroup(p, how, &cg, err);
-	if (r == 0) {
-		const struct vm_daemon_args args = {
-			.id = p->id, .pod = how->pod, .tap_fd = tap, .block_fd = how->block_fd, .spec = spec
-		};
-
+	if (r == 0)
 		r = machine_spawn(p, &args, cg, cl, err);
-	}
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(args.tap_fds); i++)
+		joey_close(args.tap_fds[i]);
 	return r;
 }
 
@@ -180,7 +184,7 @@ int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_clie
 {
 	const struct joey_create *a = how->args;
 	struct vm_machine m = { .kernel = NULL };
-	int r = machine_spec(&a->vm, a->config->resources, &m, err);
+	int r = machine_spec(&a->vm, a->config->resources, how->nets, &m, err);
 
 	if (r == 0 && a->vm.warm && how->block_fd < 0)
 		r = pool_take(p, how, &m.spec, cl, err);

@@ -77,6 +77,7 @@ struct taking {
 	const char *key;
 	struct vm_place *place;
 	const struct vm_start *how;
+	const struct joey_vmm_spec *spec;
 	struct vm_client *cl;
 };
 
@@ -149,7 +150,7 @@ static int take(struct vm_place *from, void *arg)
 	if (!joey_startswith(from->id, t->key) || from->hypervisor == 0 || !place_is_alive(from))
 		return 0;
 	if (t->how->netns_of)
-		r = net_take_tap(from->hypervisor, t->how->netns_of, &err);
+		r = net_take_taps(from->hypervisor, t->how->netns_of, t->spec->nets, &err);
 	if (r == 0)
 		r = ask_for_adoption(t, from, &err);
 	if (r == 0) {
@@ -178,7 +179,7 @@ int pool_take(struct vm_place *p, const struct vm_start *how, const struct joey_
 	      struct joey_err *err)
 {
 	autoclose int pool = pool_open(false);
-	struct taking t = { .pool = pool, .place = p, .how = how, .cl = cl };
+	struct taking t = { .pool = pool, .place = p, .how = how, .spec = spec, .cl = cl };
 	autofree char *key = NULL;
 	int r;
 

@@ -62,12 +62,12 @@ static int read_info(struct vm_place *p, struct vm_client *cl, struct joey_err *
 
 static int fill_place(struct vm_place *p, const struct joey_vmm_spec *spec, unsigned wait_s, struct joey_err *err)
 {
-	const struct vm_daemon_args args = {
-		.id = p->id, .tap_fd = -EBADF, .block_fd = -EBADF, .spec = spec, .warm_s = wait_s
-	};
+	struct vm_daemon_args args = { .id = p->id, .block_fd = -EBADF, .spec = spec, .warm_s = wait_s };
 	struct vm_client cl = VM_CLIENT_INIT;
 	int r;
 
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(args.tap_fds); i++)
+		args.tap_fds[i] = -EBADF;
 	place_describe(p, spec);
 	r = machine_spawn(p, &args, NULL, &cl, err);
 	if (r == 0)
@@ -138,7 +138,7 @@ static int fill_all(struct filling *f, const struct joey_create *a, const struct
 	return r;
 }
 
-static int fill_pool(const struct joey_create *a, struct joey_err *err)
+static int fill_pool(const struct joey_create *a, unsigned nets, struct joey_err *err)
 {
 	autoclose int pool = pool_open(true);
 	struct vm_machine m = { .kernel = NULL };
@@ -147,7 +147,7 @@ static int fill_pool(const struct joey_create *a, struct joey_err *err)
 
 	if (pool < 0)
 		return pool;
-	r = machine_spec(&a->vm, a->config->resources, &m, err);
+	r = machine_spec(&a->vm, a->config->resources, nets, &m, err);
 	if (r == 0)
 		r = pool_key(&m.spec, &f.key, err);
 	if (r == 0)
@@ -167,7 +167,7 @@ static bool may_renice(void)
 }
 
 /* The arguments' texts live on in this copy of the process; its descriptors are all somebody's. */
-static _Noreturn void fill_main(const struct joey_create *a)
+static _Noreturn void fill_main(const struct joey_create *a, unsigned nets)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 
@@ -178,12 +178,12 @@ static _Noreturn void fill_main(const struct joey_create *a)
 		(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + WARM_NICE);
 	if (chdir("/") == 0) {
 		(void)poll(NULL, 0, FILL_DELAY_MS);
-		(void)fill_pool(a, &err);
+		(void)fill_pool(a, nets, &err);
 	}
 	_exit(0);
 }
 
-void pool_refill(const struct joey_create *args)
+void pool_refill(const struct joey_create *args, unsigned nets)
 {
 	int wstatus;
 	pid_t pid;
@@ -193,7 +193,7 @@ void pool_refill(const struct joey_create *args)
 		return;
 	pid = fork();
 	if (pid == 0)
-		_exit(fork() == 0 ? (fill_main(args), 0) : 0);
+		_exit(fork() == 0 ? (fill_main(args, nets), 0) : 0);
 	if (pid > 0)
 		(void)joey_wait_pid(pid, &wstatus);
 }

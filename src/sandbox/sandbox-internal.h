@@ -102,11 +102,11 @@ void client_done(struct vm_client *cl);
 
 struct vm_daemon_args {
 	const char *id;
-	bool pod;                 /* stays when its last container has ended; goes with the last one dropped */
-	int listen_fd, client_fd; /* client_fd: the first connection */
-	int tap_fd;               /* -EBADF: no network */
-	int block_fd;             /* -EBADF: no disk */
-	unsigned warm_s;          /* waits so long for JOEY_WIRE_ADOPT; 0: it is somebody's from the beginning */
+	bool pod;                       /* stays when its last container has ended; goes with the last one dropped */
+	int listen_fd, client_fd;       /* client_fd: the first connection */
+	int tap_fds[JOEY_VMM_NETS_MAX]; /* -EBADF: no network */
+	int block_fd;                   /* -EBADF: no disk */
+	unsigned warm_s;                /* waits so long for JOEY_WIRE_ADOPT; 0: it is somebody's from the beginning */
 	const struct joey_vmm_spec *spec;
 };
 /* A process that lives longer than joey becomes nobody's: no descriptor but those of keep, whose places are sorted. */
@@ -191,11 +191,15 @@ void proxy_done(struct vm_proxy *p);
 
 /* ---- net.c: in the network namespace of process pid ------------------------------------------------------------- */
 
-int net_open_tap(pid_t pid, int *ret_fd, struct joey_err *err);
-/* The tap that a waiting machine has in its hypervisor's network namespace, instead. */
-int net_take_tap(pid_t hypervisor, pid_t pid, struct joey_err *err);
+/* Devices that are up; fails where a machine cannot have them. */
+int net_count(pid_t pid, unsigned *ret, struct joey_err *err);
+int net_open_taps(pid_t pid, unsigned n, int *ret_fds, struct joey_err *err);
+/* Those that a waiting machine has in its hypervisor's network namespace, instead. */
+int net_take_taps(pid_t hypervisor, pid_t pid, unsigned n, struct joey_err *err);
 /* *ret_json: the request for the guest; NULL: nothing to be done. */
-int net_connect(pid_t pid, char **ret_json, struct joey_err *err);
+int net_connect(pid_t pid, unsigned taps, char **ret_json, struct joey_err *err);
+/* When the machine has ended: its redirections in that namespace, if it is still there. */
+void net_release(const char *path);
 
 /* ---- data.c: the backend's object in state.json ----------------------------------------------------------------- */
 
@@ -218,7 +222,8 @@ struct vm_start {
 	const struct joey_create *args; /* of the container that it is started for */
 	bool pod;
 	int block_fd;   /* the disk, or -EBADF; borrowed */
-	pid_t netns_of; /* a tap in this process's network namespace is to be the machine's; 0: none is */
+	pid_t netns_of; /* taps in this process's network namespace are to be the machine's; 0: none is */
+	unsigned nets;  /* how many */
 };
 /* A waiting one, or one that is started; in a cgroup of its own; writes the record.  Locked; cl becomes the first
  * connection. */
@@ -229,13 +234,14 @@ int machine_listen(const struct vm_place *p, int *ret, struct joey_err *err);
 /* The sandbox process. args: but for the descriptors of its channels.  Writes the record. */
 int machine_spawn(struct vm_place *p, const struct vm_daemon_args *args, struct joey_cgroup *cg, struct vm_client *cl,
 		  struct joey_err *err);
-/* What it is made of. limits: the container's, or NULL.  Even after a failure machine_done() is to be called. */
+/* What it is made of. limits: the container's, or NULL; nets: 0: what the choice says.  Even after a failure
+ * machine_done() is to be called. */
 struct vm_machine {
 	struct joey_vmm_spec spec;
 	char *kernel, *initramfs;
 };
-int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, struct vm_machine *ret,
-		 struct joey_err *err);
+int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, unsigned nets,
+		 struct vm_machine *ret, struct joey_err *err);
 void machine_done(struct vm_machine *m);
 /* The guest enforces the container's limits; what is in its cgroup on the host are proxies. */
 extern const struct joey_resources vm_no_limits;
@@ -247,7 +253,7 @@ int pool_take(struct vm_place *p, const struct vm_start *how, const struct joey_
 	      struct joey_err *err);
 /* Where joey.conf wants machines to wait, a process sees to it that they do, now that one was taken or might have been.
  */
-void pool_refill(const struct joey_create *args);
+void pool_refill(const struct joey_create *args, unsigned nets);
 /* Those that wait and were restored from this template end; NULL: all. */
 void pool_drain(const char *template);
 

@@ -347,9 +347,12 @@ void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e)
 	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	(void)umask(0);
 	(void)sethostname("sandbox", strlen("sandbox"));
-	if (s->fds[VMM_FD_TAP] < 0 && s->in->tun) {
-		s->fds[VMM_FD_TAP] = open_nowhere(&j);
-		if (s->fds[VMM_FD_TAP] < 0)
+	for (unsigned i = 0; s->in->tun && i < s->in->spec.nets; i++) {
+		int *fd = &s->fds[vmm_fd_of_tap(i)];
+
+		if (*fd < 0)
+			*fd = open_nowhere(&j);
+		if (*fd < 0)
 			return;
 	}
 	if (make_root(&j) < 0 || place_fds(&j) < 0 || set_limits(&j) < 0 || drop_privileges(&j) < 0)

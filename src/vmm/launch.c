@@ -97,7 +97,8 @@ int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err
 		s.fds[VMM_FD_STATE] = l->machine.mode == VMM_RESTORE ? l->state_fd : -EBADF;
 		s.fds[VMM_FD_KERNEL] = l->machine.mode == VMM_RESTORE ? -EBADF : l->machine.in->kernel_fd;
 		s.fds[VMM_FD_INITRAMFS] = l->machine.mode == VMM_RESTORE ? -EBADF : l->machine.in->initramfs_fd;
-		s.fds[VMM_FD_TAP] = l->tap_fd;
+		for (unsigned i = 0; l->tap_fds && i < l->machine.in->spec.nets; i++)
+			s.fds[vmm_fd_of_tap(i)] = l->tap_fds[i];
 		s.fds[VMM_FD_BLOCK] = l->block_fd;
 		r = run(l, &vm, &s, &arena, err);
 	}

@@ -56,8 +56,15 @@ enum vmm_fd {
 	VMM_FD_INITRAMFS,
 	VMM_FD_TAP,
 	VMM_FD_BLOCK,
+	VMM_FD_TAP1, /* and so on, to VMM_FD_TAP_LAST */
+	VMM_FD_TAP_LAST = VMM_FD_TAP1 + JOEY_VMM_NETS_MAX - 2,
 	VMM_FD_END,
 };
+
+static inline int vmm_fd_of_tap(unsigned i)
+{
+	return i == 0 ? VMM_FD_TAP : VMM_FD_TAP1 + (int)i - 1;
+}
 
 struct vmm_machine {
 	const struct vmm_inputs *in;
@@ -108,12 +115,12 @@ void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e);
 struct vmm_launch {
 	struct vmm_machine machine;
 	int share; /* detached mount, borrowed */
-	int tap_fd, cgroup_fd, block_fd, ram_fd, state_fd;
+	int cgroup_fd, block_fd, ram_fd, state_fd;
+	const int *tap_fds; /* JOEY_VMM_NETS_MAX; NULL: none */
 };
-#define VMM_LAUNCH_INIT                                                                                       \
-	{                                                                                                     \
-		.share = -EBADF, .tap_fd = -EBADF, .cgroup_fd = -EBADF, .block_fd = -EBADF, .ram_fd = -EBADF, \
-		.state_fd = -EBADF                                                                            \
+#define VMM_LAUNCH_INIT                                                                                        \
+	{                                                                                                      \
+		.share = -EBADF, .cgroup_fd = -EBADF, .block_fd = -EBADF, .ram_fd = -EBADF, .state_fd = -EBADF \
 	}
 int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err);
 
@@ -173,7 +180,7 @@ enum { VMM_HOLDER_RAM = 3, VMM_HOLDER_STATE = 4 };
 
 struct vmm_record {
 	char *hypervisor, *kernel, *initramfs, *trust, *created;
-	uint64_t memory, vcpus, ram_size, state_size, holder, holder_start, major, minor;
+	uint64_t memory, vcpus, nets, ram_size, state_size, holder, holder_start, major, minor;
 	enum joey_accel accel;
 	bool acpi;
 };
