@@ -28,8 +28,9 @@ struct joey_vm_choice {
 	const char *trust;                           /* one template for each trust domain */
 	const char *pod;                             /* id of the pod whose containers share a machine */
 	bool need_kvm;                               /* fail where only emulation is possible */
-	bool fork; /* emulated machines are copies of one that stands still */
+	bool fork;                                   /* emulated machines are copies of one that stands still */
 	enum joey_vm_network network;
+	unsigned network_devices; /* at least so many; 0: as there are */
 };
 
 /* Callbacks and options of one create. Strings and fds are borrowed. */
@@ -109,7 +110,7 @@ struct joey_template {
 	char *kernel, *trust, *created; /* NULL: not known */
 	const char *accelerator;        /* static */
 	uint64_t memory, size, age;     /* of the machine; bytes that it takes; seconds */
-	uint32_t vcpus;
+	uint32_t vcpus, network_devices;
 	pid_t holder; /* 0: none */
 };
 struct joey_templates {

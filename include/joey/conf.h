@@ -25,6 +25,11 @@ enum joey_conf_trust { JOEY_CONF_TRUST_SHARED, JOEY_CONF_TRUST_CONTAINER };
 enum joey_conf_fork { JOEY_CONF_FORK_ON, JOEY_CONF_FORK_OFF };
 enum joey_conf_share { JOEY_CONF_SHARE_UNSET, JOEY_CONF_SHARE_9P, JOEY_CONF_SHARE_BLOCK };
 enum joey_conf_network { JOEY_CONF_NETWORK_UNSET, JOEY_CONF_NETWORK_NONE, JOEY_CONF_NETWORK_TAP };
+enum joey_conf_network_devices {
+	JOEY_CONF_NETWORK_DEVICES_UNSET,
+	JOEY_CONF_NETWORK_DEVICES_1,
+	JOEY_CONF_NETWORK_DEVICES_4
+};
 enum joey_conf_log_level { JOEY_CONF_LOG_UNSET, JOEY_CONF_LOG_WARNING, JOEY_CONF_LOG_DEBUG };
 
 struct joey_conf_profile { /* [profile NAME] */
@@ -34,6 +39,7 @@ struct joey_conf_profile { /* [profile NAME] */
 	const char *kernel, *initramfs, *hypervisor; /* absolute */
 	int share;                                   /* enum joey_conf_share */
 	int network;                                 /* enum joey_conf_network */
+	int network_devices;                         /* enum joey_conf_network_devices */
 };
 
 struct joey_conf {

@@ -135,10 +135,13 @@ int joey_seccomp_send_listener(const char *listener_path, const char *metadata, 
 /* Moves config->net_devices into the network namespace netns_fd (oci-checklist section 7); run in joey's netns. */
 int joey_net_devices_move(const struct joey_config *config, int netns_fd, struct joey_err *err);
 
-/* A device of the own network namespace as it shall be (the guest of a sandbox). */
-struct joey_net_route {
-	const char *to, *via; /* "address/prefix"; to NULL or "default": everything; via NULL: on the link itself */
-	uint32_t scope;       /* RT_SCOPE_*, without via */
+enum { JOEY_NET_DEVICES_MAX = 4 }; /* of a sandbox */
+
+/* Devices of the own network namespace as they shall be (the guest of a sandbox). */
+struct joey_net_address {
+	const char *local;             /* "address/prefix" */
+	const char *peer, *broadcast;  /* NULL: none */
+	uint32_t scope, flags, metric; /* RT_SCOPE_*, IFA_F_*; of the route that comes with it, 0: the usual one */
 };
 struct joey_net_neighbour {
 	const char *to, *lladdr;
@@ -147,19 +150,37 @@ struct joey_net_setup {
 	const char *current, *name; /* what it is called now, and then */
 	const char *mac;            /* NULL: as it is */
 	uint32_t mtu;               /* 0: as it is */
-	struct joey_strlist addresses;
-	const struct joey_net_route *routes;
-	size_t n_routes;
+	const struct joey_net_address *addresses;
+	size_t n_addresses;
 	const struct joey_net_neighbour *neighbours;
 	size_t n_neighbours;
 };
-int joey_net_configure(const struct joey_net_setup *n, struct joey_err *err);
+struct joey_net_hop {
+	size_t device;   /* which one of them */
+	const char *via; /* NULL: on the link itself */
+	uint32_t weight; /* as rtnh_hops */
+	bool onlink;
+};
+struct joey_net_route {
+	const char *to, *src;        /* "address/prefix"; src: NULL: the kernel's choice */
+	uint32_t scope, metric, mtu; /* RT_SCOPE_*; 0: the usual one */
+	const struct joey_net_hop *hops;
+	size_t n_hops;
+};
+/* current of all is read before anything is changed: names may be exchanged. */
+int joey_net_configure(const struct joey_net_setup *devices, size_t n, const struct joey_net_route *routes,
+		       size_t n_routes, struct joey_err *err);
 
-/* The host's side of it, in the calling process's network namespace: a tap that lives as long as its descriptor ... */
-int joey_net_tap_open(int *ret_fd, struct joey_err *err);
-/* ... and, once the namespace is set up, its one device redirected to the tap and back.  *ret_json: what the guest's
- * device has to be given (heap; as the request NET of the agent has it); NULL: there is no device but lo. */
-int joey_net_tap_connect(char **ret_json, struct joey_err *err);
+/* The host's side of it, in the calling process's network namespace: n taps that live as long as their descriptors
+ * (even after a failure those that are not -EBADF are to be closed) ... */
+int joey_net_tap_open(int *ret_fds, unsigned n, struct joey_err *err);
+/* ... and, once the namespace is set up, its devices redirected to the taps and back.  *ret_json: what the guest's
+ * devices have to be given (heap; the request NET of the agent); NULL: there is no device but lo, and one tap. */
+int joey_net_tap_connect(unsigned n, char **ret_json, struct joey_err *err);
+/* How many devices are there for a sandbox?  Fails where it cannot have them. */
+int joey_net_tap_count(int netns_fd, unsigned *ret, struct joey_err *err);
+/* When the machine has ended: the devices are the host's again.  What others have set up is left alone. */
+int joey_net_tap_release(int netns_fd, struct joey_err *err);
 
 /* Intel RDT group of the container: *ret_created tells whether to remove it.  A group of closID that is there must have
  * the schemata of rdt. */

@@ -13,6 +13,8 @@
 enum joey_accel { JOEY_ACCEL_TCG = 0, JOEY_ACCEL_KVM, JOEY_ACCEL_MAX };
 const char *joey_accel_to_string(enum joey_accel a); /* "tcg", "kvm" */
 
+enum { JOEY_VMM_NETS_MAX = 4 };
+
 /* What a machine is made of: two machines with equal specs may come from one template. */
 struct joey_vmm_spec {
 	const char *hypervisor; /* absolute path of QEMU; NULL: found in /usr/bin, /usr/local/bin, /usr/libexec */
@@ -20,6 +22,7 @@ struct joey_vmm_spec {
 	const char *trust;              /* trust domain: goes into the template's key; NULL: "host" */
 	uint64_t memory;                /* bytes */
 	unsigned vcpus;
+	unsigned nets; /* network devices: 1 (or 0), or JOEY_VMM_NETS_MAX: few kinds, so few templates */
 	enum joey_accel accel;
 	bool no_template; /* boot cold */
 };
@@ -60,8 +63,8 @@ struct joey_vmm {
 	enum joey_accel accel;                  /* which one it is; KVM that cannot run a guest becomes TCG */
 	struct joey_vmm_monitor_state *monitor; /* joey_vmm_monitor()'s own */
 };
-#define JOEY_VMM_INIT                                                                  \
-	{                                                                              \
+#define JOEY_VMM_INIT                                                                                  \
+	{                                                                                              \
 		0, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, -EBADF, false, JOEY_ACCEL_TCG, NULL \
 	}
 
@@ -72,7 +75,9 @@ struct joey_vmm_start {
 	 * longer what is unmounted.  The guest cannot write to the directory itself.  What is mounted later must have
 	 * MOUNT_ATTR_NODEV: who took QEMU over can open what the guest cannot. */
 	int share_fd;
-	int tap_fd;    /* IFF_TAP|IFF_NO_PI|IFF_VNET_HDR, attached; -EBADF: the network device has no peer */
+	/* IFF_TAP|IFF_NO_PI|IFF_VNET_HDR, attached; -EBADF: the network device has no peer.  The guest's devices are in
+	 * the order of their hardware addresses. */
+	int tap_fds[JOEY_VMM_NETS_MAX];
 	int cgroup_fd; /* QEMU is born in it; -EBADF: in the caller's.  The making of a template is in no cgroup. */
 	int block_fd;  /* O_RDONLY: file or block device, the disk of the machine; -EBADF: none */
 	int zygote_fd; /* joey_vmm.zygote of a frozen machine of this spec: a copy of that one; -EBADF: not so */
@@ -117,7 +122,7 @@ struct joey_vmm_template {
 	char *why;                      /* it cannot be used: why; NULL: it can */
 	char *kernel, *trust, *created; /* NULL: not known */
 	uint64_t memory, size, age;     /* of RAM; bytes in use; seconds */
-	unsigned vcpus;
+	unsigned vcpus, nets;
 	enum joey_accel accel;
 	pid_t holder; /* 0: none */
 };

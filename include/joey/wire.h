@@ -18,7 +18,7 @@
 #include "joey/err.h"
 #include "joey/util.h"
 
-#define JOEY_WIRE_VERSION 1
+#define JOEY_WIRE_VERSION 2
 
 enum {
 	JOEY_WIRE_HEADER = 12,

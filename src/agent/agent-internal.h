@@ -10,6 +10,7 @@
 #include <signal.h>
 
 #include "joey/runtime.h"
+#include "joey/setup.h"
 #include "joey/wire.h"
 
 enum {
@@ -216,6 +217,14 @@ int agent_shm_prepare(const struct agent *a, const struct agent_job *j, struct j
 void agent_shm_path(const char *dir, const struct agent_shm *shm, char *ret, size_t size);
 
 /* net.c */
+struct agent_net_request { /* texts are the request's */
+	struct joey_net_setup devices[JOEY_NET_DEVICES_MAX];
+	size_t n;
+	const struct joey_net_route *routes;
+	size_t n_routes;
+};
+int agent_net_parse(const struct joey_json *o, struct joey_arena *arena, struct agent_net_request *ret,
+		    struct joey_err *err);
 int agent_net(const struct joey_json *request, struct joey_err *err);
 int agent_loopback_up(void);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's network: loopback, and one device as the host's namespace had it. */
+/* The guest's network: loopback, and devices as the host's namespace has them. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -21,28 +23,93 @@ int agent_loopback_up(void)
 	return ioctl(fd, SIOCSIFFLAGS, &req) < 0 ? -errno : 0;
 }
 
-/* The machine has one network device; what else there is (lo, tunnels of modules) has no hardware behind it. */
-static int find_device(char ret[IFNAMSIZ])
+/* ---- the machine's devices -------------------------------------------------------------------------------------- */
+
+#define CLASS "/sys/class/net"
+
+struct card {
+	char name[IFNAMSIZ], mac[18];
+};
+
+enum { CARDS_MAX = 16 };
+
+struct cards {
+	struct card v[CARDS_MAX];
+	size_t n;
+};
+
+/* What there is besides (lo, tunnels of modules) has no hardware behind it. */
+static int find_cards(struct cards *c)
 {
-	DIR *dir = opendir("/sys/class/net");
+	DIR *dir = opendir(CLASS);
 	struct dirent *e;
 	char path[300];
-	int r = -ENODEV;
 
 	if (!dir)
 		return -errno;
-	while (r < 0 && (e = readdir(dir))) {
+	while (c->n < CARDS_MAX && (e = readdir(dir))) {
 		if (e->d_name[0] == '.' || strlen(e->d_name) >= IFNAMSIZ)
 			continue;
-		snprintf(path, sizeof(path), "/sys/class/net/%s/device", e->d_name);
-		if (access(path, F_OK) < 0)
-			continue;
-		snprintf(ret, IFNAMSIZ, "%.15s", e->d_name);
-		r = 0;
+		snprintf(path, sizeof(path), CLASS "/%s/device", e->d_name);
+		if (access(path, F_OK) == 0)
+			snprintf(c->v[c->n++].name, IFNAMSIZ, "%.15s", e->d_name);
 	}
 	closedir(dir);
+	return 0;
+}
+
+static int read_mac(struct card *c)
+{
+	autofree char *text = NULL;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), CLASS "/%s/address", c->name);
+	r = joey_read_file_at(AT_FDCWD, path, 0, 4096, &text, NULL);
+	if (r == 0)
+		snprintf(c->mac, sizeof(c->mac), "%.17s", text);
 	return r;
 }
+
+static int compare_cards(const void *a, const void *b)
+{
+	const struct card *x = a, *y = b;
+
+	return strcmp(x->mac, y->mac);
+}
+
+/* The first has the lowest address: src/vmm/qemu.c gives them.  What a single one has does not matter. */
+static int sort_cards(struct cards *c)
+{
+	int r = 0;
+
+	if (c->n < 2)
+		return 0;
+	for (size_t i = 0; r == 0 && i < c->n; i++)
+		r = read_mac(&c->v[i]);
+	if (r == 0)
+		qsort(c->v, c->n, sizeof(c->v[0]), compare_cards);
+	return r;
+}
+
+/* One that no device of the host stands behind: the container has never seen it. */
+static int remove_card(const struct card *c)
+{
+	char path[64], target[256];
+	const char *name;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), CLASS "/%s/device", c->name);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	name = strrchr(target, '/');
+	snprintf(path, sizeof(path), CLASS "/%s/device/driver/unbind", c->name);
+	return joey_write_file_at(AT_FDCWD, path, name ? name + 1 : target);
+}
+
+/* ---- the request ------------------------------------------------------------------------------------------------ */
 
 static int bad(struct joey_err *err, const char *key)
 {
@@ -79,42 +146,96 @@ static int room_for(const struct joey_json *list, struct joey_arena *arena, size
 	return 0;
 }
 
+static int number(const struct joey_json *o, const char *key, uint32_t max, uint32_t *ret, struct joey_err *err)
+{
+	uint64_t v = 0;
+	int r = joey_json_get_u64(o, key, &v);
+
+	if ((r < 0 && r != -ENOENT) || v > max)
+		return bad(err, key);
+	*ret = (uint32_t)v;
+	return 0;
+}
+
 static int take_addresses(const struct joey_json *o, struct joey_arena *arena, struct joey_net_setup *n,
 			  struct joey_err *err)
 {
+	struct joey_net_address *v = NULL;
 	const struct joey_json *list;
-	int r = elements(o, "addresses", JOEY_JSON_STRING, &list, err);
+	int r = elements(o, "addresses", JOEY_JSON_OBJECT, &list, err);
 
 	if (r == 0)
-		r = room_for(list, arena, sizeof(*n->addresses.v), &n->addresses.v, &n->addresses.n, err);
-	for (size_t i = 0; r == 0 && i < n->addresses.n; i++) {
-		n->addresses.v[i] = joey_arena_strdup(arena, list->u.array.v[i]->u.text);
-		if (!n->addresses.v[i])
-			return joey_err_sys(err, ENOMEM, "guest: net");
+		r = room_for(list, arena, sizeof(*v), &v, &n->n_addresses, err);
+	for (size_t i = 0; r == 0 && i < n->n_addresses; i++) {
+		const struct joey_json *a = list->u.array.v[i];
+
+		v[i] = (struct joey_net_address){ .local = joey_json_get_string(a, "local"),
+						  .peer = joey_json_get_string(a, "peer"),
+						  .broadcast = joey_json_get_string(a, "broadcast") };
+		if (!v[i].local)
+			return bad(err, "addresses");
+		r = number(a, "scope", 255, &v[i].scope, err);
+		if (r == 0)
+			r = number(a, "flags", UINT32_MAX, &v[i].flags, err);
+		if (r == 0)
+			r = number(a, "metric", UINT32_MAX, &v[i].metric, err);
 	}
+	n->addresses = v;
 	return r;
 }
 
-static int take_routes(const struct joey_json *o, struct joey_arena *arena, struct joey_net_setup *n,
-		       struct joey_err *err)
+static int take_hops(const struct joey_json *o, struct joey_arena *arena, struct joey_net_route *n,
+		     struct joey_err *err)
+{
+	struct joey_net_hop *v = NULL;
+	const struct joey_json *list;
+	int r = elements(o, "hops", JOEY_JSON_OBJECT, &list, err);
+
+	if (r == 0)
+		r = room_for(list, arena, sizeof(*v), &v, &n->n_hops, err);
+	for (size_t i = 0; r == 0 && i < n->n_hops; i++) {
+		const struct joey_json *h = list->u.array.v[i];
+		uint32_t device = 0;
+		int got;
+
+		v[i] = (struct joey_net_hop){ .via = joey_json_get_string(h, "via") };
+		got = joey_json_get_bool(h, "onlink", &v[i].onlink);
+		if (got < 0 && got != -ENOENT)
+			return bad(err, "onlink");
+		r = number(h, "device", JOEY_NET_DEVICES_MAX - 1, &device, err);
+		if (r == 0)
+			r = number(h, "weight", 255, &v[i].weight, err);
+		v[i].device = device;
+	}
+	n->hops = v;
+	return r == 0 && n->n_hops == 0 ? bad(err, "hops") : r;
+}
+
+static int take_routes(const struct joey_json *o, struct joey_arena *arena, const struct joey_net_route **ret,
+		       size_t *ret_n, struct joey_err *err)
 {
 	struct joey_net_route *v = NULL;
 	const struct joey_json *list;
 	int r = elements(o, "routes", JOEY_JSON_OBJECT, &list, err);
 
 	if (r == 0)
-		r = room_for(list, arena, sizeof(*v), &v, &n->n_routes, err);
-	for (size_t i = 0; r == 0 && i < n->n_routes; i++) {
+		r = room_for(list, arena, sizeof(*v), &v, ret_n, err);
+	for (size_t i = 0; r == 0 && i < *ret_n; i++) {
 		const struct joey_json *route = list->u.array.v[i];
-		uint64_t scope = 0;
-		int got = joey_json_get_u64(route, "scope", &scope);
 
-		if ((got < 0 && got != -ENOENT) || scope > 255)
-			return bad(err, "scope");
-		v[i] = (struct joey_net_route){ joey_json_get_string(route, "to"), joey_json_get_string(route, "via"),
-						(uint32_t)scope };
+		v[i] = (struct joey_net_route){ .to = joey_json_get_string(route, "to"),
+						.src = joey_json_get_string(route, "src") };
+		if (!v[i].to)
+			return bad(err, "routes");
+		r = number(route, "scope", 255, &v[i].scope, err);
+		if (r == 0)
+			r = number(route, "metric", UINT32_MAX, &v[i].metric, err);
+		if (r == 0)
+			r = number(route, "mtu", UINT32_MAX, &v[i].mtu, err);
+		if (r == 0)
+			r = take_hops(route, arena, &v[i], err);
 	}
-	n->routes = v;
+	*ret = v;
 	return r;
 }
 
@@ -137,38 +258,66 @@ static int take_neighbours(const struct joey_json *o, struct joey_arena *arena, 
 	return r;
 }
 
-static int configure(const struct joey_json *o, struct joey_arena *arena, struct joey_err *err)
+static int take_device(const struct joey_json *o, struct joey_arena *arena, struct joey_net_setup *n,
+		       struct joey_err *err)
 {
-	char current[IFNAMSIZ];
-	struct joey_net_setup n = { .current = current, .name = joey_json_get_string(o, "device") };
-	uint64_t mtu = 0;
 	int r;
 
-	n.mac = joey_json_get_string(o, "mac");
-	if (!n.name || !n.name[0] || strlen(n.name) >= IFNAMSIZ)
+	n->name = joey_json_get_string(o, "device");
+	n->mac = joey_json_get_string(o, "mac");
+	if (!n->name || !n->name[0] || strlen(n->name) >= IFNAMSIZ)
 		return bad(err, "device");
-	r = joey_json_get_u64(o, "mtu", &mtu);
-	if ((r < 0 && r != -ENOENT) || mtu > 65535)
-		return bad(err, "mtu");
-	n.mtu = (uint32_t)mtu;
-	r = take_addresses(o, arena, &n, err);
+	r = number(o, "mtu", 65535, &n->mtu, err);
 	if (r == 0)
-		r = take_routes(o, arena, &n, err);
+		r = take_addresses(o, arena, n, err);
+	return r < 0 ? r : take_neighbours(o, arena, n, err);
+}
+
+int agent_net_parse(const struct joey_json *o, struct joey_arena *arena, struct agent_net_request *ret,
+		    struct joey_err *err)
+{
+	const struct joey_json *list;
+	int r = elements(o, "devices", JOEY_JSON_OBJECT, &list, err);
+
+	*ret = (struct agent_net_request){ .n = 0 };
+	if (r == 0 && (!list || list->u.array.n > JOEY_ARRAY_SIZE(ret->devices)))
+		r = bad(err, "devices");
+	for (size_t i = 0; r == 0 && i < list->u.array.n; i++)
+		r = take_device(list->u.array.v[i], arena, &ret->devices[ret->n++], err);
+	return r < 0 ? r : take_routes(o, arena, &ret->routes, &ret->n_routes, err);
+}
+
+static int configure(struct agent_net_request *q, struct joey_err *err)
+{
+	struct cards cards = { .n = 0 };
+	int r = find_cards(&cards);
+
 	if (r == 0)
-		r = take_neighbours(o, arena, &n, err);
+		r = sort_cards(&cards);
 	if (r < 0)
-		return r;
-	r = find_device(current);
-	if (r < 0)
-		return joey_err_sys(err, r, "guest: find the network device");
-	return joey_net_configure(&n, err) < 0 ? joey_err_wrap(err, "guest: net") : 0;
+		return joey_err_sys(err, r, "guest: find the network devices");
+	if (cards.n < q->n)
+		return joey_err_set(err, JOEY_EK_OTHER, ENODEV, "guest: net: %zu devices for %zu of the host's",
+				    cards.n, q->n);
+	for (size_t i = q->n; i < cards.n; i++) {
+		r = remove_card(&cards.v[i]);
+		if (r < 0)
+			return joey_err_sys(err, r, "guest: net: remove %s", cards.v[i].name);
+	}
+	for (size_t i = 0; i < q->n; i++)
+		q->devices[i].current = cards.v[i].name;
+	return joey_net_configure(q->devices, q->n, q->routes, q->n_routes, err) < 0 ? joey_err_wrap(err, "guest: net")
+										     : 0;
 }
 
 int agent_net(const struct joey_json *request, struct joey_err *err)
 {
 	struct joey_arena arena = JOEY_ARENA_INIT;
-	int r = configure(request, &arena, err);
+	struct agent_net_request q;
+	int r = agent_net_parse(request, &arena, &q, err);
 
+	if (r == 0)
+		r = configure(&q, err);
 	joey_arena_done(&arena);
 	return r;
 }

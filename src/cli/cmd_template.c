@@ -5,7 +5,7 @@
 #include "cli/cli-internal.h"
 #include "joey/json.h"
 
-enum { SHORT_KEY = 12, COLUMNS = 9, GAP = 3 };
+enum { SHORT_KEY = 12, COLUMNS = 10, GAP = 3 };
 
 static const struct opt no_opts[] = { OPT_END };
 
@@ -101,20 +101,21 @@ static void fill_row(struct row *r, const struct joey_template *t)
 	add_cell(r, 1, "%s", t->kernel ? t->accelerator : "-");
 	add_size(r, 2, t->memory);
 	add_cell(r, 3, "%u", t->vcpus);
-	add_age(r, 4, t->age);
-	add_size(r, 5, t->size);
+	add_cell(r, 4, "%u", t->network_devices);
+	add_age(r, 5, t->age);
+	add_size(r, 6, t->size);
 	if (t->holder)
-		add_cell(r, 6, "%d", (int)t->holder);
+		add_cell(r, 7, "%d", (int)t->holder);
 	else
-		add_cell(r, 6, "-");
-	add_cell(r, 7, "%s", t->kernel ? t->kernel : "-");
-	add_cell(r, 8, "%s%s", t->why ? "bad: " : "good", t->why ? t->why : "");
+		add_cell(r, 7, "-");
+	add_cell(r, 8, "%s", t->kernel ? t->kernel : "-");
+	add_cell(r, 9, "%s%s", t->why ? "bad: " : "good", t->why ? t->why : "");
 }
 
 static void fill_header(struct row *r)
 {
-	static const char *const names[COLUMNS] = { "KEY",  "ACCEL",  "MEMORY", "VCPUS", "AGE",
-						    "SIZE", "HOLDER", "KERNEL", "STATE" };
+	static const char *const names[COLUMNS] = { "KEY", "ACCEL", "MEMORY", "VCPUS",  "NETS",
+						    "AGE", "SIZE",  "HOLDER", "KERNEL", "STATE" };
 
 	for (size_t i = 0; i < COLUMNS; i++)
 		add_cell(r, i, "%s", names[i]);
@@ -178,6 +179,7 @@ static void add_json(struct joey_str *s, const struct joey_templates *t)
 		put_text(o, "accelerator", one->kernel ? one->accelerator : NULL);
 		joey_json_out_u64(o, "memory", one->memory);
 		joey_json_out_u64(o, "vcpus", one->vcpus);
+		joey_json_out_u64(o, "networkDevices", one->network_devices);
 		put_text(o, "kernel", one->kernel);
 		put_text(o, "trust", one->trust);
 		put_text(o, "created", one->created);

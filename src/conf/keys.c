@@ -16,6 +16,7 @@ static const char *const trust[] = { "shared", "container", NULL };
 static const char *const switches[] = { "on", "off", NULL };
 static const char *const shares[] = { "", "9p", "block", NULL };
 static const char *const networks[] = { "", "none", "tap", NULL };
+static const char *const network_devices[] = { "", "1", "4", NULL };
 
 enum { VCPUS_MAX = 1024 };
 #define MIB      ((uint64_t)1 << 20)
@@ -52,6 +53,7 @@ const struct conf_key conf_keys[] = {
 	PROFILE("hypervisor", CONF_PATH, hypervisor, NULL, 0, 0),
 	PROFILE("share", CONF_WORD, share, shares, 0, 0),
 	PROFILE("network", CONF_WORD, network, networks, 0, 0),
+	PROFILE("network_devices", CONF_WORD, network_devices, network_devices, 0, 0),
 };
 /* clang-format on */
 const size_t conf_n_keys = JOEY_ARRAY_SIZE(conf_keys);

@@ -5,14 +5,11 @@
  * Per device: note its permanent global addresses, take it down, move and rename it in one request (the kernel does
  * both or neither), give the addresses back, take it up.  The kernel keeps the interface index across the move when it
  * is free there; where it is not, a free one is asked for, so the device is always addressed by number, never by a
- * name that somebody else may have.  Sockets keep the namespace they were made in, so this process enters the
- * container's for one socket(2) only.
+ * name that somebody else may have.
  */
-#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <net/if.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -232,28 +229,6 @@ static int move_device(struct device *d, int netns_fd, struct joey_err *err)
 	return 0;
 }
 
-static int socket_in(int netns_fd, int *ret_sock, struct joey_err *err)
-{
-	autoclose int own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	int sock;
-
-	if (own < 0)
-		return joey_err_sys(err, errno, "open joey's network namespace");
-	if (setns(netns_fd, CLONE_NEWNET) < 0)
-		return joey_err_sys(err, errno, "enter the container's network namespace");
-	sock = rtnl_open();
-	if (setns(own, CLONE_NEWNET) < 0) {
-		int saved = errno;
-
-		joey_close(sock);
-		return joey_err_sys(err, saved, "return to joey's network namespace");
-	}
-	if (sock < 0)
-		return joey_err_sys(err, sock, "open a netlink socket in the container");
-	*ret_sock = sock;
-	return 0;
-}
-
 int joey_net_devices_move(const struct joey_config *config, int netns_fd, struct joey_err *err)
 {
 	autofree struct device *d = NULL;
@@ -269,7 +244,8 @@ int joey_net_devices_move(const struct joey_config *config, int netns_fd, struct
 	host = rtnl_open();
 	if (host < 0)
 		return joey_err_sys(err, host, "open a netlink socket");
-	r = socket_in(netns_fd, &guest, err);
+	guest = rtnl_open_in(netns_fd, err);
+	r = guest < 0 ? guest : 0;
 	for (size_t i = 0; r == 0 && i < config->n_net_devices; i++) {
 		d->cfg = &config->net_devices[i];
 		d->host = host;

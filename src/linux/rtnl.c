@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* rtnetlink(7): see rtnl.h. */
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,6 +26,25 @@ int rtnl_open(void)
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
 		return -errno;
 	return joey_take_fd(&fd);
+}
+
+int rtnl_open_in(int netns_fd, struct joey_err *err)
+{
+	autoclose int own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int sock;
+
+	if (own < 0)
+		return joey_err_sys(err, errno, "open joey's network namespace");
+	if (setns(netns_fd, CLONE_NEWNET) < 0)
+		return joey_err_sys(err, errno, "enter the container's network namespace");
+	sock = rtnl_open();
+	if (setns(own, CLONE_NEWNET) < 0) {
+		int saved = errno;
+
+		joey_close(sock);
+		return joey_err_sys(err, saved, "return to joey's network namespace");
+	}
+	return sock < 0 ? joey_err_sys(err, sock, "open a netlink socket in the container") : sock;
 }
 
 void rtnl_begin(struct rtnl_req *q, uint16_t type, uint16_t flags, const void *body, size_t len)
@@ -150,7 +171,7 @@ static ssize_t receive(int sock, void *buf, size_t size)
 static bool is_dump(const struct nlmsghdr *h)
 {
 	return (h->nlmsg_type == RTM_GETLINK || h->nlmsg_type == RTM_GETADDR || h->nlmsg_type == RTM_GETROUTE ||
-		h->nlmsg_type == RTM_GETNEIGH) &&
+		h->nlmsg_type == RTM_GETNEIGH || h->nlmsg_type == RTM_GETQDISC || h->nlmsg_type == RTM_GETTFILTER) &&
 	       (h->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 }
 

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "joey/err.h"
+
 struct rtnl_req {
 	union {
 		struct nlmsghdr head;
@@ -23,6 +25,9 @@ struct rtnl_req {
 
 /* A NETLINK_ROUTE socket of the calling process's network namespace, or -errno. */
 int rtnl_open(void);
+/* The same of another one: sockets keep the namespace they were made in, so this process is there for one socket(2)
+ * only. */
+int rtnl_open_in(int netns_fd, struct joey_err *err);
 
 /* Starts a message; body is struct ifinfomsg or ifaddrmsg. */
 void rtnl_begin(struct rtnl_req *q, uint16_t type, uint16_t flags, const void *body, size_t len);

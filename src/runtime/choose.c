@@ -124,6 +124,7 @@ static void apply_profile(const struct joey_conf_profile *p, struct joey_vm_choi
 	vm->network = p->network == JOEY_CONF_NETWORK_TAP    ? JOEY_VM_NETWORK_TAP
 		      : p->network == JOEY_CONF_NETWORK_NONE ? JOEY_VM_NETWORK_NONE
 							     : JOEY_VM_NETWORK_AUTO;
+	vm->network_devices = p->network_devices == JOEY_CONF_NETWORK_DEVICES_4 ? 4 : 1;
 	vm->memory = p->memory;
 	vm->vcpus = p->vcpus;
 	vm->kernel = p->kernel;

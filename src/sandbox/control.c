@@ -197,8 +197,11 @@ static int leave_sandbox(struct joey_container *c, struct joey_err *err)
 int vm_destroy(struct joey_container *c, struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
+	const struct joey_config *config = NULL;
 	int r = leave_sandbox(c, err);
 
+	if (r == 0 && joey_container_config(c, &config, NULL) == 0 && config->ns[JOEY_NS_NET].path)
+		net_release(config->ns[JOEY_NS_NET].path);
 	if (r == 0)
 		r = joey_init_cgroup(c, &cg, err);
 	if (r == 0)

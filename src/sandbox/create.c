@@ -69,7 +69,8 @@ struct create {
 	struct vm_proxy proxy;
 	struct vm_data data;
 	int block_fd;
-	bool started; /* the machine, by us: its network is ours to set up */
+	unsigned nets; /* network devices of the machine, if it is ours to choose */
+	bool started;  /* the machine, by us: its network is ours to set up */
 	bool no_zygote;
 };
 
@@ -81,14 +82,25 @@ static bool wants_network(const struct joey_create *a)
 	return a->vm.network == JOEY_VM_NETWORK_TAP || a->config->ns[JOEY_NS_NET].path || a->runtime_hooks;
 }
 
+/* What is there already counts; what hooks add is only known to the administrator (joey.conf: network_devices). */
+static int count_nets(struct create *k, struct joey_err *err)
+{
+	const struct joey_create *a = k->args;
+	unsigned n = 0;
+	int r = wants_network(a) && a->config->ns[JOEY_NS_NET].path ? net_count(k->proxy.pid, &n, err) : 0;
+
+	k->nets = n > 1 || (wants_network(a) && a->vm.network_devices > 1) ? JOEY_VMM_NETS_MAX : 1;
+	return r;
+}
+
 static int find_machine(struct create *k, struct joey_err *err)
 {
 	autoerr struct joey_err sub = JOEY_ERR_INIT;
-	const struct vm_start how = { .args = k->args,
-				      .pod = k->data.pod,
-				      .block_fd = k->block_fd,
-				      .netns_of = wants_network(k->args) ? k->proxy.pid : 0,
-				      .no_zygote = &k->no_zygote };
+	struct vm_start how = { .args = k->args,
+				.pod = k->data.pod,
+				.block_fd = k->block_fd,
+				.netns_of = wants_network(k->args) ? k->proxy.pid : 0,
+				.no_zygote = &k->no_zygote };
 	int r = place_load(&k->place, err);
 
 	if (r < 0)
@@ -99,7 +111,9 @@ static int find_machine(struct create *k, struct joey_err *err)
 						      "a root that is a disk is for a pod's first container: its "
 						      "machine runs already");
 	k->started = true;
-	return machine_start(&k->place, &how, &k->cl, err);
+	r = count_nets(k, err);
+	how.nets = k->nets;
+	return r < 0 ? r : machine_start(&k->place, &how, &k->cl, err);
 }
 
 /* A place that is removed while we wait for it is made again. */
@@ -242,7 +256,7 @@ static int connect_network(struct create *k, struct joey_err *err)
 {
 	struct vm_call call = { .type = JOEY_WIRE_NET, .fd = -EBADF, .timeout_ms = VM_CREATE_MS };
 	autofree char *json = NULL;
-	int r = net_connect(k->proxy.pid, &json, err);
+	int r = net_connect(k->proxy.pid, k->nets, &json, err);
 
 	if (r < 0 || !json)
 		return r;
@@ -333,6 +347,6 @@ int vm_create(struct joey_container *c, const struct joey_create *args, struct j
 	joey_close(k.block_fd);
 	place_done(&k.place);
 	if (r == 0 && k.no_zygote)
-		zygote_make_later(args);
+		zygote_make_later(args, k.nets);
 	return r;
 }

@@ -14,7 +14,7 @@ enum {
 	DAEMON_PROC_OUT_MAX = 3 * (JOEY_WIRE_WINDOW * 2) + (16 << 10), /* towards a proxy: what it has granted */
 	DAEMON_CLOCKS_MAX = 32,                                        /* questions for the time */
 	DAEMON_HANDLES_OF_ZYGOTE = 16,
-	DAEMON_RING = 32 << 10,                                        /* of the guest's console */
+	DAEMON_RING = 32 << 10, /* of the guest's console */
 };
 
 /* A process in the guest, and its proxy. */
@@ -45,8 +45,8 @@ struct daemon_request {
 
 struct daemon {
 	const struct vm_daemon_args *args;
-	bool frozen;         /* copies are made of it */
-	bool copied;         /* it is one */
+	bool frozen; /* copies are made of it */
+	bool copied; /* it is one */
 	struct joey_vmm vm;
 	int share_fd;
 	bool cold, up; /* up: HELLO was answered */

@@ -37,7 +37,8 @@ static size_t want(const struct daemon *d, struct pollfd *p)
 	bool room = has_room(&d->ctl) && has_room(&d->io) && has_room(&d->held);
 	size_t n = F_FIXED;
 
-	p[F_LISTEN] = (struct pollfd){ .fd = d->n_conns < DAEMON_CONNS_MAX ? d->args->listen_fd : -1, .events = POLLIN };
+	p[F_LISTEN] =
+		(struct pollfd){ .fd = d->n_conns < DAEMON_CONNS_MAX ? d->args->listen_fd : -1, .events = POLLIN };
 	p[F_CTL] = (struct pollfd){ .fd = d->vm.ctl, .events = out_events(&d->ctl, true) };
 	p[F_IO] = (struct pollfd){ .fd = d->vm.io, .events = out_events(&d->io, true) };
 	p[F_QMP] = (struct pollfd){ .fd = d->vm.qmp, .events = POLLIN };
@@ -273,9 +274,12 @@ void daemon_cast_off(const char *name, int *keep, size_t n)
 void daemon_main(const struct vm_daemon_args *args)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
-	int keep[] = { args->listen_fd, args->client_fd, args->tap_fd, args->block_fd, args->zygote_fd, args->cgroup_fd };
+	enum { SINGLE = 5 };
+	int keep[SINGLE + JOEY_VMM_NETS_MAX] = { args->listen_fd, args->client_fd, args->block_fd, args->zygote_fd,
+						 args->cgroup_fd };
 	struct daemon *d = calloc(1, sizeof(*d));
 
+	memcpy(keep + SINGLE, args->tap_fds, sizeof(args->tap_fds));
 	daemon_cast_off("joey-sandbox", keep, JOEY_ARRAY_SIZE(keep));
 	if (args->to_fork)
 		joey_title_set("joey-sandbox", args->id);

@@ -82,7 +82,6 @@ int guest_begin(struct daemon *d, enum guest_way way, struct joey_err *err)
 	struct joey_vmm_start args = {
 		.spec = &spec,
 		.share_fd = d->share_fd,
-		.tap_fd = d->args->tap_fd,
 		.cgroup_fd = -EBADF,
 		.block_fd = d->args->block_fd,
 		.zygote_fd = -EBADF,
@@ -92,6 +91,7 @@ int guest_begin(struct daemon *d, enum guest_way way, struct joey_err *err)
 	};
 	int r;
 
+	memcpy(args.tap_fds, d->args->tap_fds, sizeof(args.tap_fds));
 	spec.no_template = spec.no_template || way == GUEST_COLD;
 	forget_channels(d);
 	d->copied = way == GUEST_COPIED;

@@ -36,8 +36,8 @@ void machine_done(struct vm_machine *m)
 	free(m->initramfs);
 }
 
-int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, struct vm_machine *m,
-		 struct joey_err *err)
+int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, unsigned nets,
+		 struct vm_machine *m, struct joey_err *err)
 {
 	autoclose int cache = joey_vmm_cache_open();
 	autofree char *why = NULL;
@@ -54,6 +54,9 @@ int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *l
 		.trust = vm->trust,
 		.memory = machine_memory(vm, limits),
 		.vcpus = vm->vcpus ? vm->vcpus : 1,
+		.nets = nets                      ? nets
+			: vm->network_devices > 1 ? JOEY_VMM_NETS_MAX
+						  : 1,
 		.accel = joey_vmm_accel(cache, &why),
 	};
 	if (m->spec.accel != JOEY_ACCEL_KVM && vm->need_kvm)
@@ -88,7 +91,8 @@ static int record_cgroup(struct vm_place *p, const struct joey_cgroup *cg, struc
 	return place_save(p, err);
 }
 
-static int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret, struct joey_err *err)
+static int machine_cgroup(struct vm_place *p, const struct vm_start *how, struct joey_cgroup **ret,
+			  struct joey_err *err)
 {
 	const char *path_of_container = how->args->config->cgroups_path;
 	autofree char *path = NULL;
@@ -174,24 +178,25 @@ static int start(struct vm_place *p, const struct vm_start *how, const struct jo
 		 struct joey_err *err)
 {
 	autocgroup struct joey_cgroup *cg = NULL;
-	autoclose int tap = -EBADF, zygote = -EBADF;
-	int r = how->netns_of ? net_open_tap(how->netns_of, &tap, err) : 0;
+	struct vm_daemon_args args = { .id = p->id, .pod = how->pod, .block_fd = how->block_fd, .spec = spec };
+	autoclose int zygote = -EBADF;
+	int r;
+
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(args.tap_fds); i++)
+		args.tap_fds[i] = -EBADF;
+	r = how->netns_of ? net_open_taps(how->netns_of, spec->nets, args.tap_fds, err) : 0;
 
 	place_describe(p, spec); /* the cgroup's limits follow from it */
 	if (r == 0)
 		r = machine_cgroup(p, how, &cg, err);
 	if (r == 0) {
-		struct vm_daemon_args args = { .id = p->id,
-					       .pod = how->pod,
-					       .tap_fd = tap,
-					       .block_fd = how->block_fd,
-					       .cgroup_fd = cg ? joey_cgroup_fd(cg) : -EBADF,
-					       .spec = spec };
-
+		args.cgroup_fd = cg ? joey_cgroup_fd(cg) : -EBADF;
 		find_zygote(how, spec, &zygote);
 		args.zygote_fd = zygote;
 		r = machine_spawn(p, &args, cg, cl, err);
 	}
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(args.tap_fds); i++)
+		joey_close(args.tap_fds[i]);
 	return r;
 }
 
@@ -199,7 +204,7 @@ int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_clie
 {
 	const struct joey_create *a = how->args;
 	struct vm_machine m = { .kernel = NULL };
-	int r = machine_spec(&a->vm, a->config->resources, &m, err);
+	int r = machine_spec(&a->vm, a->config->resources, how->nets, &m, err);
 
 	if (r == 0)
 		r = start(p, how, &m.spec, cl, err);

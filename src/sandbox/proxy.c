@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -29,6 +30,7 @@ enum {
 	OUT_MAX = 256 << 10,
 	FLUSH_MS = 5000,    /* a reader that takes nothing for so long after the end gets no more */
 	PROXY_FDS_FROM = 3, /* what is above is not the engine's */
+	TITLE_MAX = 256,
 };
 
 struct proxy {
@@ -285,6 +287,22 @@ static int enter_netns(const struct vm_proxy *v, int leash)
 	return send(leash, &byte, 1, MSG_NOSIGNAL) == 1 && byte == 0 ? 0 : -1;
 }
 
+/* What ps(1) shows of it, and with that what an engine lists: the payload's command. */
+static void set_title(const struct joey_process *process)
+{
+	char title[TITLE_MAX] = "joey-proxy:";
+	size_t at = strlen(title);
+
+	for (size_t i = 0; i < process->args.n; i++) {
+		int n = snprintf(title + at, sizeof(title) - at, " %s", process->args.v[i]);
+
+		if (n < 0 || (size_t)n >= sizeof(title) - at)
+			break;
+		at += (size_t)n;
+	}
+	joey_title_set(title, NULL);
+}
+
 static _Noreturn void proxy_main(const struct vm_proxy *v, int sock, int leash, int tty)
 {
 	struct proxy p = {
@@ -301,6 +319,7 @@ static _Noreturn void proxy_main(const struct vm_proxy *v, int sock, int leash, 
 	joey_log_set_sink(NULL, NULL, JOEY_LOG_ERROR);
 	(void)prctl(PR_SET_PDEATHSIG, (unsigned long)SIGKILL, 0UL, 0UL, 0UL);
 	(void)prctl(PR_SET_NAME, "joey-proxy");
+	set_title(v->process);
 	(void)prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);

@@ -42,7 +42,8 @@ struct vm_place {
 	enum joey_accel accel;
 	uint64_t memory;
 	uint32_t vcpus;
-	int control; /* a descriptor of the sandbox process: where copies of the machine are asked for.  0: none are made */
+	int control; /* a descriptor of the sandbox process: where copies of the machine are asked for.  0: none are
+			made */
 };
 #define VM_PLACE_INIT                             \
 	{                                         \
@@ -104,13 +105,13 @@ void client_done(struct vm_client *cl);
 
 struct vm_daemon_args {
 	const char *id;
-	bool pod;                 /* stays when its last container has ended; goes with the last one dropped */
-	int listen_fd, client_fd; /* client_fd: the first connection */
-	int tap_fd;               /* -EBADF: no network */
-	int block_fd;             /* -EBADF: no disk */
-	int cgroup_fd;            /* of the machine, where it has one */
-	int zygote_fd;            /* it is to be a copy of that; -EBADF: restored, or booted */
-	bool to_fork;             /* it is a zygote itself: stays when it was frozen (JOEY_WIRE_FREEZE) */
+	bool pod;                       /* stays when its last container has ended; goes with the last one dropped */
+	int listen_fd, client_fd;       /* client_fd: the first connection */
+	int tap_fds[JOEY_VMM_NETS_MAX]; /* -EBADF: no network */
+	int block_fd;                   /* -EBADF: no disk */
+	int cgroup_fd;                  /* of the machine, where it has one */
+	int zygote_fd;                  /* it is to be a copy of that; -EBADF: restored, or booted */
+	bool to_fork;                   /* it is a zygote itself: stays when it was frozen (JOEY_WIRE_FREEZE) */
 	const struct joey_vmm_spec *spec;
 };
 /* A process that lives longer than joey becomes nobody's: no descriptor but those of keep, whose places are sorted. */
@@ -195,9 +196,13 @@ void proxy_done(struct vm_proxy *p);
 
 /* ---- net.c: in the network namespace of process pid ------------------------------------------------------------- */
 
-int net_open_tap(pid_t pid, int *ret_fd, struct joey_err *err);
+/* Devices that are up; fails where a machine cannot have them. */
+int net_count(pid_t pid, unsigned *ret, struct joey_err *err);
+int net_open_taps(pid_t pid, unsigned n, int *ret_fds, struct joey_err *err);
 /* *ret_json: the request for the guest; NULL: nothing to be done. */
-int net_connect(pid_t pid, char **ret_json, struct joey_err *err);
+int net_connect(pid_t pid, unsigned taps, char **ret_json, struct joey_err *err);
+/* When the machine has ended: its redirections in that namespace, if it is still there. */
+void net_release(const char *path);
 
 /* ---- data.c: the backend's object in state.json ----------------------------------------------------------------- */
 
@@ -219,8 +224,9 @@ int data_load(const struct joey_container *c, struct vm_data *ret, struct joey_e
 struct vm_start {
 	const struct joey_create *args; /* of the container that it is started for */
 	bool pod;
-	int block_fd;   /* the disk, or -EBADF; borrowed */
-	pid_t netns_of; /* a tap in this process's network namespace is to be the machine's; 0: none is */
+	int block_fd;    /* the disk, or -EBADF; borrowed */
+	pid_t netns_of;  /* taps in this process's network namespace are to be the machine's; 0: none is */
+	unsigned nets;   /* how many */
 	bool *no_zygote; /* set when there is none that it could be a copy of, and there might be one */
 };
 /* In a cgroup of its own; writes the record.  Locked; cl becomes the first connection. */
@@ -228,13 +234,14 @@ int machine_start(struct vm_place *p, const struct vm_start *how, struct vm_clie
 /* The sandbox process. args: but for the descriptors of its channels.  Writes the record. */
 int machine_spawn(struct vm_place *p, const struct vm_daemon_args *args, struct joey_cgroup *cg, struct vm_client *cl,
 		  struct joey_err *err);
-/* What it is made of. limits: the container's, or NULL.  Even after a failure machine_done() is to be called. */
+/* What it is made of. limits: the container's, or NULL; nets: 0: what the choice says.  Even after a failure
+ * machine_done() is to be called. */
 struct vm_machine {
 	struct joey_vmm_spec spec;
 	char *kernel, *initramfs;
 };
-int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, struct vm_machine *ret,
-		 struct joey_err *err);
+int machine_spec(const struct joey_vm_choice *vm, const struct joey_resources *limits, unsigned nets,
+		 struct vm_machine *ret, struct joey_err *err);
 void machine_done(struct vm_machine *m);
 /* The guest enforces the container's limits; what is in its cgroup on the host are proxies. */
 extern const struct joey_resources vm_no_limits;
@@ -246,7 +253,7 @@ int zygote_open(const struct joey_vmm_spec *spec, int *ret, struct joey_err *err
 /* Unless there is one, or there cannot be one.  Seconds.  nice: what copies have. */
 int zygote_make(const struct joey_vmm_spec *spec, int nice, struct joey_err *err);
 /* By a process of its own, for the containers to come. */
-void zygote_make_later(const struct joey_create *args);
+void zygote_make_later(const struct joey_create *args, unsigned nets);
 /* The one for this template ends; NULL: all.  Copies go on. */
 void zygote_drain(const char *template);
 

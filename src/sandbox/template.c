@@ -23,7 +23,7 @@ static void make_zygote(const struct joey_vmm_spec *spec)
 static int template_build(const struct joey_vm_choice *vm, char **ret_key, struct joey_err *err)
 {
 	struct vm_machine m = { .kernel = NULL };
-	int r = machine_spec(vm, NULL, &m, err);
+	int r = machine_spec(vm, NULL, 0, &m, err);
 
 	if (r == 0)
 		r = joey_vmm_template_build(&m.spec, progress, NULL, ret_key, err);
@@ -54,6 +54,7 @@ static int template_list(struct joey_templates *ret, struct joey_err *err)
 					       .size = from[i].size,
 					       .age = from[i].age,
 					       .vcpus = from[i].vcpus,
+					       .network_devices = from[i].nets,
 					       .holder = from[i].holder };
 	joey_vmm_templates_free(from, n);
 	if (!v)

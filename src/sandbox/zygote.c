@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Zygotes: for each template, where machines are emulated, one machine that has been restored from it, was greeted, has
- * run and dropped a container of joey's own, and stands still.  Others begin as copies of its process (joey_vmm_freeze()):
- * the guest's code is translated in there already, and they have all memory in common that they do not change.  A zygote
- * is found as every machine is, below /run/joey-cache/zygotes instead of joey's root, and lives as long as its template;
- * nobody's code has ever run in it.  What it takes requests by is a descriptor of its sandbox process.
+ * run and dropped a container of joey's own, and stands still.  Others begin as copies of its process
+ * (joey_vmm_freeze()): the guest's code is translated in there already, and they have all memory in common that they do
+ * not change.  A zygote is found as every machine is, below /run/joey-cache/zygotes instead of joey's root, and lives
+ * as long as its template; nobody's code has ever run in it.  What it takes requests by is a descriptor of its sandbox
+ * process.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -77,7 +78,8 @@ int zygote_open(const struct joey_vmm_spec *spec, int *ret, struct joey_err *err
 
 	if (r == 0)
 		r = place_open(&p, dir, name, false, err);
-	/* Not locked: its maker holds the lock, and others use it at the same time.  Its record is replaced as a whole. */
+	/* Not locked: its maker holds the lock, and others use it at the same time.  Its record is replaced as a whole.
+	 */
 	if (r == 0)
 		r = place_load(&p, err);
 	if (r < 0)

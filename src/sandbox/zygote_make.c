@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The making of a zygote (zygote.c): by `joey template build`, or by a process that the create which has missed it leaves
- * behind.  The place's lock is held meanwhile, so there is one maker.
+ * The making of a zygote (zygote.c): by `joey template build`, or by a process that the create which has missed it
+ * leaves behind.  The place's lock is held meanwhile, so there is one maker.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -63,18 +63,16 @@ static void restore_nice(pid_t pid, int nice)
 
 static int make_at(struct vm_place *p, const struct joey_vmm_spec *spec, int nice, struct joey_err *err)
 {
-	const struct vm_daemon_args args = { .id = p->id,
-					     .tap_fd = -EBADF,
-					     .block_fd = -EBADF,
-					     .zygote_fd = -EBADF,
-					     .cgroup_fd = -EBADF,
-					     .to_fork = true,
-					     .spec = spec };
+	struct vm_daemon_args args = {
+		.id = p->id, .block_fd = -EBADF, .zygote_fd = -EBADF, .cgroup_fd = -EBADF, .to_fork = true, .spec = spec
+	};
 	const struct vm_call freeze = { .type = JOEY_WIRE_FREEZE, .fd = -EBADF, .timeout_ms = ZYGOTE_MAKE_MS };
 	struct vm_client cl = VM_CLIENT_INIT;
 	int r, control = 0;
 	pid_t pid = 0;
 
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(args.tap_fds); i++)
+		args.tap_fds[i] = -EBADF;
 	place_describe(p, spec);
 	r = machine_spawn(p, &args, NULL, &cl, err);
 	if (r == 0)
@@ -166,7 +164,7 @@ static bool may_renice(void)
 }
 
 /* The arguments' texts live on in this copy of the process; its descriptors are all somebody's. */
-static _Noreturn void make_main(const struct joey_create *a)
+static _Noreturn void make_main(const struct joey_create *a, unsigned nets)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 	int nice = getpriority(PRIO_PROCESS, 0), r = 0;
@@ -180,13 +178,13 @@ static _Noreturn void make_main(const struct joey_create *a)
 	if (chdir("/") < 0)
 		_exit(1);
 	(void)poll(NULL, 0, DELAY_MS);
-	r = machine_spec(&a->vm, a->config->resources, &m, &err);
+	r = machine_spec(&a->vm, a->config->resources, nets, &m, &err);
 	if (r == 0)
 		r = zygote_make(&m.spec, nice, &err);
 	_exit(r < 0);
 }
 
-void zygote_make_later(const struct joey_create *args)
+void zygote_make_later(const struct joey_create *args, unsigned nets)
 {
 	int wstatus;
 	pid_t pid;
@@ -196,7 +194,7 @@ void zygote_make_later(const struct joey_create *args)
 		return;
 	pid = fork();
 	if (pid == 0)
-		_exit(fork() == 0 ? (make_main(args), 0) : 0);
+		_exit(fork() == 0 ? (make_main(args, nets), 0) : 0);
 	if (pid > 0)
 		(void)joey_wait_pid(pid, &wstatus);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first container of a machine that is to be copied: joey's own, made as any other, so that what others need has been
- * run. */
+/* The first container of a machine that is to be copied: joey's own, made as any other, so that what others need has
+ * been run. */
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>

@@ -114,6 +114,7 @@ static int judge(int dir_fd, const char *key, struct vmm_record *rec, struct vmm
 						    .trust = rec->trust,
 						    .memory = rec->memory,
 						    .vcpus = (unsigned)rec->vcpus,
+						    .nets = (unsigned)rec->nets,
 						    .accel = rec->accel };
 
 		r = vmm_inputs_open(&spec, &in, why);
@@ -189,6 +190,7 @@ static int describe(int dir_fd, const char *key, struct joey_vmm_template *t)
 	t->created = joey_take_ptr(rec.created);
 	t->memory = rec.memory;
 	t->vcpus = (unsigned)rec.vcpus;
+	t->nets = (unsigned)rec.nets;
 	t->accel = rec.accel;
 	t->age = age_of(dir_fd, key);
 	if (image.ram_fd >= 0) {

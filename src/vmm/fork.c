@@ -107,12 +107,13 @@ static int request(const struct joey_vmm_start *a, const struct ends *e, struct 
 	/* What QEMU complains about is said where the guest's kernel speaks. */
 	f.targets[f.n++] = VMM_FD_ERR;
 	fds[n++] = e->theirs[VMM_FD_CONSOLE];
-	if (a->tap_fd >= 0) {
-		f.targets[f.n++] = VMM_FD_TAP;
-		fds[n++] = a->tap_fd;
-	} else if (faccessat(AT_FDCWD, "/dev/net/tun", R_OK | W_OK, AT_EACCESS) == 0) {
-		f.nowhere[f.n_nowhere++] = VMM_FD_TAP;
-	}
+	for (unsigned i = 0; i < (a->spec->nets > 1 ? JOEY_VMM_NETS_MAX : 1); i++)
+		if (a->tap_fds[i] >= 0) {
+			f.targets[f.n++] = vmm_fd_of_tap(i);
+			fds[n++] = a->tap_fds[i];
+		} else {
+			f.nowhere[f.n_nowhere++] = vmm_fd_of_tap(i);
+		}
 	if (a->cgroup_fd >= 0) {
 		f.flags |= JOEY_ZYGOTE_CGROUP;
 		fds[n++] = a->cgroup_fd;

@@ -197,6 +197,11 @@ static int check_size(struct joey_vmm_spec *spec, struct joey_err *err)
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "a machine cannot have %u vCPUs", spec->vcpus);
 	if (spec->accel != JOEY_ACCEL_TCG && spec->accel != JOEY_ACCEL_KVM)
 		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "no accelerator has the number %d", (int)spec->accel);
+	if (spec->nets == 0)
+		spec->nets = 1;
+	if (spec->nets != 1 && spec->nets != JOEY_VMM_NETS_MAX)
+		return joey_err_set(err, JOEY_EK_CONFIG, EINVAL, "a machine cannot have %u network devices",
+				    spec->nets);
 	spec->memory = (spec->memory + mib) & ~mib;
 	return 0;
 }

@@ -301,8 +301,8 @@ static int drop_privileges(struct jail *j)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
-	uint64_t kept = mask_of(kept_caps, sizeof(kept_caps)) |
-			(j->s->zygote ? mask_of(zygote_caps, sizeof(zygote_caps)) : 0);
+	uint64_t kept =
+		mask_of(kept_caps, sizeof(kept_caps)) | (j->s->zygote ? mask_of(zygote_caps, sizeof(zygote_caps)) : 0);
 
 	for (unsigned cap = 0; cap < 64; cap++)
 		if (!(kept & 1ULL << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
@@ -361,9 +361,12 @@ void vmm_jail_exec(struct vmm_spawn *s, struct vmm_jail_error *e)
 	(void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
 	(void)umask(0);
 	(void)sethostname("sandbox", strlen("sandbox"));
-	if (s->fds[VMM_FD_TAP] < 0 && s->in->tun) {
-		s->fds[VMM_FD_TAP] = open_nowhere(&j);
-		if (s->fds[VMM_FD_TAP] < 0)
+	for (unsigned i = 0; s->in->tun && i < s->in->spec.nets; i++) {
+		int *fd = &s->fds[vmm_fd_of_tap(i)];
+
+		if (*fd < 0)
+			*fd = open_nowhere(&j);
+		if (*fd < 0)
 			return;
 	}
 	if (make_root(&j) < 0 || place_fds(&j) < 0 || set_limits(&j) < 0 || drop_privileges(&j) < 0)

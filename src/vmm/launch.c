@@ -87,7 +87,9 @@ int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err
 	struct joey_arena arena = JOEY_ARENA_INIT;
 	int theirs[VMM_FD_END];
 	autoclose int null = -EBADF;
-	struct vmm_spawn s = { .in = l->machine.in, .share = l->share, .cgroup_fd = l->cgroup_fd, .status = -EBADF, .zygote = l->zygote };
+	struct vmm_spawn s = {
+		.in = l->machine.in, .share = l->share, .cgroup_fd = l->cgroup_fd, .status = -EBADF, .zygote = l->zygote
+	};
 	int r;
 
 	s.no_cgroup = l->machine.mode == VMM_BUILD;
@@ -108,7 +110,8 @@ int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err
 		s.fds[VMM_FD_STATE] = l->machine.mode == VMM_RESTORE ? l->state_fd : -EBADF;
 		s.fds[VMM_FD_KERNEL] = l->machine.mode == VMM_RESTORE ? -EBADF : l->machine.in->kernel_fd;
 		s.fds[VMM_FD_INITRAMFS] = l->machine.mode == VMM_RESTORE ? -EBADF : l->machine.in->initramfs_fd;
-		s.fds[VMM_FD_TAP] = l->tap_fd;
+		for (unsigned i = 0; l->tap_fds && i < l->machine.in->spec.nets; i++)
+			s.fds[vmm_fd_of_tap(i)] = l->tap_fds[i];
 		s.fds[VMM_FD_BLOCK] = l->block_fd;
 		r = l->zygote ? make_control(&theirs[VMM_FD_ZYGOTE], &vm, err) : 0;
 		s.fds[VMM_FD_ZYGOTE] = theirs[VMM_FD_ZYGOTE];

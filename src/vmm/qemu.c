@@ -25,7 +25,8 @@ enum {
 	IF_NO_BLOCK = 1 << 11,
 	IF_TCG = 1 << 12,
 	IF_KVM = 1 << 13,
-	IF_NO_FORK = 1 << 14,
+	IF_NETS = 1 << 14, /* more than one network device */
+	IF_NO_FORK = 1 << 15,
 };
 
 /* Versions are major * 100 + minor; until 0: for ever. */
@@ -34,13 +35,16 @@ struct row {
 	const char *option, *value; /* value: {name} is replaced; NULL: the option has none */
 };
 
+#define NET_DEVICE(id, mac) "virtio-net-device,netdev=" id ",guest_announce=off,mac=52:54:00:12:34:" mac
+
 static const struct row rows[] = {
 	{ ANY, 0, 0, "-nodefaults", NULL },
 	{ ANY, 0, 0, "-no-user-config", NULL },
 	{ ANY, 0, 0, "-display", "none" },
 	{ ANY, 0, 0, "-no-reboot", NULL },
 	/* Of one that is to be forked the copies confine themselves (src/zygote). */
-	{ ANY | IF_NO_FORK, 0, 0, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny" },
+	{ ANY | IF_NO_FORK, 0, 0, "-sandbox",
+	  "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny" },
 	/* The memory and mount namespaces' libraries are out of reach once the machine is made. */
 	{ ANY | IF_NO_FORK, 0, 801, "-chroot", "/" VMM_JAIL_EMPTY },
 	{ ANY | IF_NO_FORK, 801, 0, "-run-with", "chroot=/" VMM_JAIL_EMPTY },
@@ -89,6 +93,17 @@ static const struct row rows[] = {
 	{ ANY | IF_NO_PEER, 0, 0, "-netdev", "hubport,id=net,hubid=0" },
 	/* A restored guest is given its addresses anew: nothing that it had before is to be announced. */
 	{ ANY, 0, 0, "-device", "virtio-net-device,netdev=net,guest_announce=off" },
+	/* The address of the first is QEMU's own choice, ...:56.  A microvm has eight places for devices: that is all.
+	 */
+	{ ANY | IF_NETS | IF_PEER, 0, 0, "-netdev", "tap,id=net1,fd={tap1},vhost=off" },
+	{ ANY | IF_NETS | IF_PEER, 0, 0, "-netdev", "tap,id=net2,fd={tap2},vhost=off" },
+	{ ANY | IF_NETS | IF_PEER, 0, 0, "-netdev", "tap,id=net3,fd={tap3},vhost=off" },
+	{ ANY | IF_NETS | IF_NO_PEER, 0, 0, "-netdev", "hubport,id=net1,hubid=1" },
+	{ ANY | IF_NETS | IF_NO_PEER, 0, 0, "-netdev", "hubport,id=net2,hubid=2" },
+	{ ANY | IF_NETS | IF_NO_PEER, 0, 0, "-netdev", "hubport,id=net3,hubid=3" },
+	{ ANY | IF_NETS, 0, 0, "-device", NET_DEVICE("net1", "57") },
+	{ ANY | IF_NETS, 0, 0, "-device", NET_DEVICE("net2", "58") },
+	{ ANY | IF_NETS, 0, 0, "-device", NET_DEVICE("net3", "59") },
 	/* The guest keeps the size that the placeholder had in the template: far beyond every image. */
 	{ ANY | IF_NO_BLOCK, 0, 0, "-blockdev",
 	  "null-co,node-name=disk,size=1099511627776,read-zeroes=on,read-only=on" },
@@ -140,6 +155,9 @@ static const struct {
 	{ "initramfs", VMM_FD_INITRAMFS },
 	{ "tap", VMM_FD_TAP },
 	{ "block", VMM_FD_BLOCK },
+	{ "tap1", VMM_FD_TAP1 },
+	{ "tap2", VMM_FD_TAP1 + 1 },
+	{ "tap3", VMM_FD_TAP_LAST },
 };
 
 static void expand_name(const struct vmm_machine *m, const char *name, size_t n, struct joey_str *s)
@@ -194,7 +212,8 @@ static bool applies(const struct row *r, const struct vmm_machine *m)
 {
 	unsigned version = m->version.major * 100 + m->version.minor;
 	unsigned have = (m->in->tun ? IF_PEER : IF_NO_PEER) | (m->block ? IF_BLOCK : IF_NO_BLOCK) |
-			(m->in->spec.accel == JOEY_ACCEL_KVM ? IF_KVM : IF_TCG) | (m->to_fork ? 0 : IF_NO_FORK);
+			(m->in->spec.accel == JOEY_ACCEL_KVM ? IF_KVM : IF_TCG) | (m->in->spec.nets > 1 ? IF_NETS : 0) |
+			(m->to_fork ? 0 : IF_NO_FORK);
 
 	return (r->when & m->mode) && ((r->when & ~(unsigned)ANY) & ~have) == 0 && version >= r->since &&
 	       (!r->until || version < r->until);

@@ -223,8 +223,8 @@ int joey_vmm_freeze(struct joey_vmm *vm, struct joey_err *err)
 	int r = need_state(vm, err);
 
 	if (r == 0)
-		r = vmm_qmp_call(vm->monitor, vm->qmp, "\"execute\":\"stop\"", -EBADF, joey_now_ms() + FREEZE_MS, &arena,
-				 NULL, err);
+		r = vmm_qmp_call(vm->monitor, vm->qmp, "\"execute\":\"stop\"", -EBADF, joey_now_ms() + FREEZE_MS,
+				 &arena, NULL, err);
 	joey_arena_done(&arena);
 	return r < 0 ? r : vmm_fork_ready(vm->zygote, err);
 }

@@ -19,6 +19,7 @@ static const struct {
 } numbers[] = {
 	{ "memory", offsetof(struct vmm_record, memory), 1ULL << 46 },
 	{ "vcpus", offsetof(struct vmm_record, vcpus), 256 },
+	{ "nets", offsetof(struct vmm_record, nets), JOEY_VMM_NETS_MAX },
 	{ "ramSize", offsetof(struct vmm_record, ram_size), 1ULL << 46 },
 	{ "stateSize", offsetof(struct vmm_record, state_size), 1ULL << 40 },
 	{ "holder", offsetof(struct vmm_record, holder), INT32_MAX },

@@ -47,8 +47,10 @@ static void __attribute__((noreturn)) in_child(struct vmm_spawn *s, int out)
 
 int vmm_spawn(struct vmm_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct joey_err *err)
 {
-	const uint64_t flags =
-		CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
+	/* The copies of a zygote, which have process namespaces of their own, outlive it: it may not be the first of
+	 * one that they are in. */
+	const uint64_t flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP |
+			       (s->zygote ? 0 : CLONE_NEWPID);
 	autoclose int in = -EBADF, out = -EBADF, pidfd = -EBADF;
 	int fds[2], r = 0;
 	bool moved;

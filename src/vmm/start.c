@@ -72,7 +72,7 @@ static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in,
 	l.machine.block = args->block_fd >= 0;
 	l.machine.block_is_device = l.machine.block && fstat(args->block_fd, &st) == 0 && S_ISBLK(st.st_mode);
 	l.share = share;
-	l.tap_fd = args->tap_fd;
+	l.tap_fds = args->tap_fds;
 	l.cgroup_fd = args->cgroup_fd;
 	l.block_fd = args->block_fd;
 	l.machine.to_fork = args->to_fork;

@@ -130,6 +130,7 @@ static int describe(const struct vmm_inputs *in, const struct vmm_image *image, 
 	rec->created = time_text();
 	rec->memory = in->spec.memory;
 	rec->vcpus = in->spec.vcpus;
+	rec->nets = in->spec.nets;
 	rec->accel = in->spec.accel;
 	rec->major = image->version.major;
 	rec->minor = image->version.minor;

@@ -58,9 +58,16 @@ enum vmm_fd {
 	VMM_FD_INITRAMFS,
 	VMM_FD_TAP,
 	VMM_FD_BLOCK,
+	VMM_FD_TAP1, /* and so on, to VMM_FD_TAP_LAST */
+	VMM_FD_TAP_LAST = VMM_FD_TAP1 + JOEY_VMM_NETS_MAX - 2,
 	VMM_FD_ZYGOTE, /* where a machine that is to be forked takes requests */
 	VMM_FD_END,
 };
+
+static inline int vmm_fd_of_tap(unsigned i)
+{
+	return i == 0 ? VMM_FD_TAP : VMM_FD_TAP1 + (int)i - 1;
+}
 
 struct vmm_machine {
 	const struct vmm_inputs *in;
@@ -75,12 +82,13 @@ char **vmm_command_line(const struct vmm_machine *m, struct joey_arena *arena);
 const char *vmm_qemu_dir(const char *hypervisor, unsigned i, bool firmware, struct joey_arena *arena);
 
 /* Where the jail has things. */
-#define VMM_JAIL_QEMU  "qemu"
-#define VMM_JAIL_SHARE "share"
-#define VMM_JAIL_EMPTY "empty"
+#define VMM_JAIL_QEMU   "qemu"
+#define VMM_JAIL_SHARE  "share"
+#define VMM_JAIL_EMPTY  "empty"
 #define VMM_JAIL_ZYGOTE "zygote.so"
 
-/* ---- guest.c ------------------------------------------------------------------------------------------------------ */
+/* ---- guest.c ------------------------------------------------------------------------------------------------------
+ */
 
 /* The library that lets a QEMU be forked; heap, NULL: it is not there. */
 char *vmm_find_zygote(void);
@@ -100,9 +108,9 @@ struct vmm_spawn {
 	int fds[VMM_FD_END]; /* -EBADF: not open */
 	int share;           /* detached mount; -EBADF: none */
 	int cgroup_fd;
-	bool no_cgroup; /* leaves the caller's */
+	bool no_cgroup;     /* leaves the caller's */
 	const char *zygote; /* the library that makes it one that can be forked; NULL: none */
-	int status;     /* the child's own: where it says what went wrong */
+	int status;         /* the child's own: where it says what went wrong */
 };
 int vmm_spawn(struct vmm_spawn *s, pid_t *ret_pid, int *ret_pidfd, struct joey_err *err);
 
@@ -120,13 +128,13 @@ uint64_t vmm_jail_copy_caps(void);
 struct vmm_launch {
 	struct vmm_machine machine;
 	int share; /* detached mount, borrowed */
-	int tap_fd, cgroup_fd, block_fd, ram_fd, state_fd;
+	int cgroup_fd, block_fd, ram_fd, state_fd;
+	const int *tap_fds; /* JOEY_VMM_NETS_MAX; NULL: none */
 	const char *zygote;
 };
-#define VMM_LAUNCH_INIT                                                                                       \
-	{                                                                                                     \
-		.share = -EBADF, .tap_fd = -EBADF, .cgroup_fd = -EBADF, .block_fd = -EBADF, .ram_fd = -EBADF, \
-		.state_fd = -EBADF                                                                            \
+#define VMM_LAUNCH_INIT                                                                                        \
+	{                                                                                                      \
+		.share = -EBADF, .cgroup_fd = -EBADF, .block_fd = -EBADF, .ram_fd = -EBADF, .state_fd = -EBADF \
 	}
 int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err);
 /* Both ends of all of a machine's channels: ours in vm, the others by enum vmm_fd. */
@@ -146,7 +154,6 @@ int vmm_fork(const struct joey_vmm_start *args, struct joey_vmm *ret, struct joe
 
 /* What a copy may not call, as QEMU's own -sandbox has it and more. */
 int vmm_filter(struct sock_filter *ret, size_t max, size_t *ret_n, struct joey_err *err);
-
 
 /* ---- qmp.c ------------------------------------------------------------------------------------------------------ */
 
@@ -204,7 +211,7 @@ enum { VMM_HOLDER_RAM = 3, VMM_HOLDER_STATE = 4 };
 
 struct vmm_record {
 	char *hypervisor, *kernel, *initramfs, *trust, *created;
-	uint64_t memory, vcpus, ram_size, state_size, holder, holder_start, major, minor;
+	uint64_t memory, vcpus, nets, ram_size, state_size, holder, holder_start, major, minor;
 	enum joey_accel accel;
 	bool acpi;
 };

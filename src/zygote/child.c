@@ -19,7 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "zygote-internal.h"
+#include "zygote/zygote-internal.h"
 
 #ifndef MNT_DETACH
 #define MNT_DETACH 2
@@ -99,7 +99,8 @@ static long change_root(struct child *c)
 {
 	const unsigned hard = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	struct mount_attr readonly = { .attr_set = MOUNT_ATTR_RDONLY };
-	long root = did(c, new_fs("tmpfs", "size", "64k", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV), "make a root"), proc, r;
+	long root = did(c, new_fs("tmpfs", "size", "64k", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV), "make a root"), proc,
+	     r;
 
 	if (root < 0)
 		return root;
@@ -110,7 +111,8 @@ static long change_root(struct child *c)
 	if (r >= 0)
 		r = attach(c, root, c->q->share, "share");
 	if (r >= 0)
-		r = did(c, SYS(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &readonly, sizeof(readonly)), "seal the root");
+		r = did(c, SYS(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &readonly, sizeof(readonly)),
+			"seal the root");
 	if (r >= 0)
 		r = did(c, SYS(SYS_move_mount, root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH), "mount the root");
 	if (r >= 0)
@@ -140,8 +142,8 @@ static long as_tap(int old, int new)
 	return r < 0 ? r : SYS(SYS_ioctl, new, TUNSETOFFLOAD, offloads);
 }
 
-/* A device of the machine that has no network: nothing comes in by it, and what is sent is lost, as by the zygote's tap,
- * which leads nowhere; but a socket is made and gone in no time.  The other end stays open. */
+/* A device of the machine that has no network: nothing comes in by it, and what is sent is lost, as by the zygote's
+ * tap, which leads nowhere; but a socket is made and gone in no time.  The other end stays open. */
 static long sink(struct child *c)
 {
 	long r = 0;
@@ -149,7 +151,8 @@ static long sink(struct child *c)
 	for (unsigned i = 0; r >= 0 && i < c->q->head.n_nowhere; i++) {
 		int pair[2];
 
-		r = did(c, SYS(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), "make a socket");
+		r = did(c, SYS(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+			"make a socket");
 		if (r >= 0)
 			r = did(c, SYS(SYS_shutdown, pair[1], SHUT_RD), "shut a socket down");
 		if (r >= 0)
@@ -179,7 +182,8 @@ static long replace_fds(struct child *c)
 		r = fd < 0 ? fd : did(c, SYS(SYS_dup3, fd, c->have->shares[i], O_CLOEXEC), "place the share");
 		(void)SYS(SYS_close, fd);
 	}
-	/* What is written to one of these wakes whoever reads it: each copy needs its own.  One wake too many is none. */
+	/* What is written to one of these wakes whoever reads it: each copy needs its own.  One wake too many is none.
+	 */
 	for (unsigned i = 0; r >= 0 && i < c->have->n_events; i++) {
 		long fd = did(c, SYS(SYS_eventfd2, 1, O_NONBLOCK | O_CLOEXEC), "make an eventfd");
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What runs in a zygote's guest: the system calls that programs begin and end with, so that the guest's code for them is
- * translated when containers come.  Small, for what was translated of it is thrown away page by page when its memory is
- * used for something else, and that costs a copy more than it gains.  No C library; whatever fails is as good.
+ * What runs in a zygote's guest: the system calls that programs begin and end with, so that the guest's code for them
+ * is translated when containers come.  Small, for what was translated of it is thrown away page by page when its memory
+ * is used for something else, and that costs a copy more than it gains.  No C library; whatever fails is as good.
  */
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "zygote-internal.h"
+#include "zygote/zygote-internal.h"
 
 enum { PAGE = 4096, AGAIN = 1 };
 
@@ -37,7 +37,8 @@ static void start(void)
 	at = SYS(SYS_mmap, 0, 4 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
 	(void)SYS(SYS_mmap, at + PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, 0);
 	*(volatile char *)(at + PAGE) = *(volatile char *)at;
-	(void)SYS(SYS_mmap, at + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
+	(void)SYS(SYS_mmap, at + 2 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1,
+		  0);
 	*(volatile char *)(at + 2 * PAGE) = 1;
 	(void)SYS(SYS_mprotect, at + PAGE, PAGE, PROT_READ);
 	(void)SYS(SYS_munmap, at, 4 * PAGE);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fork(2) copies the caller alone.  So that a copy has all threads, each is sent a signal, and waits in the handler: the
- * kernel has put everything that it was onto its stack, which is copied.  In the copy a new thread is made for each,
- * with the old one's thread pointer, whose first step is the return from that signal.  Nothing depends on where the
- * threads were: locks that they hold are held in the copy, by the same threads.
+ * fork(2) copies the caller alone.  So that a copy has all threads, each is sent a signal, and waits in the handler:
+ * the kernel has put everything that it was onto its stack, which is copied.  In the copy a new thread is made for
+ * each, with the old one's thread pointer, whose first step is the return from that signal.  Nothing depends on where
+ * the threads were: locks that they hold are held in the copy, by the same threads.
  *
  * What a thread has beyond its memory and registers, it is given again: the number in its descriptor (which the C
  * library compares with; found by its value), the robust list, and restartable sequences.
@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "zygote-internal.h"
+#include "zygote/zygote-internal.h"
 
 enum {
 	STOP_SIGNAL = SIGFPE, /* QEMU's threads block all signals but those of faults */
@@ -232,7 +232,8 @@ static __attribute__((noreturn, used)) void zygote_revived(struct thread *t)
 	if (&__rseq_offset && &__rseq_size && __rseq_size)
 		(void)SYS(SYS_rseq, t->tp + (unsigned long)__rseq_offset, 32, 0, RSEQ_SIGNATURE);
 #endif
-	/* The frame is the handler's, above the context is what it would have returned to: the kernel takes it from here. */
+	/* The frame is the handler's, above the context is what it would have returned to: the kernel takes it from
+	 * here. */
 	__asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tsyscall\n\thlt" : : "r"(t->context) : "memory");
 	__builtin_unreachable();
 }
@@ -245,14 +246,16 @@ static long clone_thread(unsigned long flags, void *stack_top, void *run, void *
 	register void *r13 __asm__("r13") = arg;
 	long r;
 
-	__asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tmov %%r13, %%rdi\n\tcall *%%r12\n\thlt\n1:"
+	__asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tmov %%r13, %%rdi\n\tcall "
+			 "*%%r12\n\thlt\n1:"
 			 : "=a"(r)
 			 : "a"(SYS_clone), "D"(flags), "S"(stack_top), "d"(tid), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
 			 : "rcx", "r11", "memory");
 	return r;
 }
 
-static const unsigned long thread_flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+static const unsigned long thread_flags =
+	CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 
 int threads_revive(void)
 {

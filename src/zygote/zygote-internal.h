@@ -39,8 +39,8 @@ static inline unsigned long thread_pointer(void)
 
 #endif
 
-#define SYS(nr, ...)                            SYS_(nr, ##__VA_ARGS__, 0L, 0L, 0L, 0L, 0L, 0L)
-#define SYS_(nr, a, b, c, d, e, f, ...)         sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define SYS(nr, ...)                    SYS_(nr, ##__VA_ARGS__, 0L, 0L, 0L, 0L, 0L, 0L)
+#define SYS_(nr, a, b, c, d, e, f, ...) sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* A loop of our own: the compiler may not make a call of the C library of it. */
 static inline void zero(void *p, size_t n)
@@ -49,7 +49,8 @@ static inline void zero(void *p, size_t n)
 		*c++ = 0;
 }
 
-/* ---- threads.c: all others of the process, held in a signal handler, and brought to life in a copy ---------------- */
+/* ---- threads.c: all others of the process, held in a signal handler, and brought to life in a copy ----------------
+ */
 
 enum { THREADS_MAX = 256 };
 

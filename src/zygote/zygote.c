@@ -12,12 +12,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "zygote-internal.h"
+#include "zygote/zygote-internal.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -118,8 +118,7 @@ static long receive(struct fork_request *q)
 	n_fds = (unsigned)((anc.head.cmsg_len - CMSG_LEN(0)) / sizeof(int));
 	want = 3 + q->head.n + (q->head.flags & JOEY_ZYGOTE_CGROUP ? 1 : 0);
 	if (n != (long)sizeof(q->head) || q->head.magic != JOEY_ZYGOTE_MAGIC || q->head.n > JOEY_ZYGOTE_TARGETS_MAX ||
-	    q->head.n_nowhere > JOEY_ZYGOTE_TARGETS_MAX ||
-	    n_fds != want) {
+	    q->head.n_nowhere > JOEY_ZYGOTE_TARGETS_MAX || n_fds != want) {
 		close_all(fds, n_fds);
 		return -EAGAIN;
 	}
@@ -139,7 +138,8 @@ static long make_copy(const struct fork_request *q, int *ret_pidfd)
 	struct clone_args args;
 
 	zero(&args, sizeof(args));
-	args.flags = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
+	args.flags =
+		CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
 	args.exit_signal = SIGCHLD; /* which is ignored: nobody has to wait for it */
 	args.pidfd = (uint64_t)(uintptr_t)ret_pidfd;
 	if (q->cgroup >= 0) {

@@ -11,30 +11,8 @@ setup_file() {
 	load engine.bash
 	make_image
 	"$BATS_TEST_DIRNAME/make-image.py" /usr/bin/busybox /run/pause-image.tar localhost/pause:test /bin/sleep 1000000
-	mkdir -p /run/cni/bin /run/cni/net.d
-	# A pod's network without a bridge: loopback, and a device with an address and the host at its other end.
-	cat >/run/cni/bin/test <<-'SH'
-		#!/bin/sh
-		cat >/dev/null
-		case $CNI_COMMAND in
-		ADD)
-			nsenter --net="$CNI_NETNS" sh -c "ip link set lo up; ip link add $CNI_IFNAME type veth peer name veth$$ netns 1 &&
-				ip addr add 10.9.0.2/24 dev $CNI_IFNAME && ip link set $CNI_IFNAME up" >&2
-			{ ip addr add 10.9.0.1/24 dev "veth$$" && ip link set "veth$$" up && nsenter --net="$CNI_NETNS" ip route add default via 10.9.0.1; } >&2
-			echo "{\"cniVersion\":\"0.4.0\",\"interfaces\":[{\"name\":\"$CNI_IFNAME\",\"sandbox\":\"$CNI_NETNS\"}],
-				\"ips\":[{\"version\":\"4\",\"address\":\"10.9.0.2/24\",\"interface\":0}]}"
-			;;
-		VERSION) echo '{"cniVersion":"0.4.0","supportedVersions":["0.3.1","0.4.0"]}' ;;
-		esac
-	SH
-	cat >/run/cni/bin/loopback <<-'SH'
-		#!/bin/sh
-		cat >/dev/null
-		[ "$CNI_COMMAND" != ADD ] || nsenter --net="$CNI_NETNS" ip link set lo up
-		echo '{"cniVersion":"0.3.1","interfaces":[{"name":"lo"}],"ips":[{"version":"4","address":"127.0.0.1/8","interface":0}]}'
-	SH
-	chmod 755 /run/cni/bin/*
-	echo '{"cniVersion":"0.4.0","name":"test","plugins":[{"type":"test"}]}' >/run/cni/net.d/10-test.conflist
+	rm -rf /run/cni && mkdir -p /run/cni/net.d
+	cni_network
 	cat >/run/cri.toml <<-TOML
 		version = 2
 		[plugins."io.containerd.grpc.v1.cri"]
@@ -58,6 +36,33 @@ setup_file() {
 	start_containerd
 	lim ctr -n k8s.io images import /run/engine-image.tar
 	lim ctr -n k8s.io images import /run/pause-image.tar
+}
+
+# A pod's network without a bridge: loopback, and a device with an address and the host at its other end.
+cni_network() {
+	mkdir -p /run/cni/bin
+	cat >/run/cni/bin/test <<-'SH'
+		#!/bin/sh
+		cat >/dev/null
+		case $CNI_COMMAND in
+		ADD)
+			nsenter --net="$CNI_NETNS" sh -c "ip link set lo up; ip link add $CNI_IFNAME type veth peer name veth$$ netns 1 &&
+				ip addr add 10.9.0.2/24 dev $CNI_IFNAME && ip link set $CNI_IFNAME up" >&2
+			{ ip addr add 10.9.0.1/24 dev "veth$$" && ip link set "veth$$" up && nsenter --net="$CNI_NETNS" ip route add default via 10.9.0.1; } >&2
+			echo "{\"cniVersion\":\"0.4.0\",\"interfaces\":[{\"name\":\"$CNI_IFNAME\",\"sandbox\":\"$CNI_NETNS\"}],
+				\"ips\":[{\"version\":\"4\",\"address\":\"10.9.0.2/24\",\"interface\":0}]}"
+			;;
+		VERSION) echo '{"cniVersion":"0.4.0","supportedVersions":["0.3.1","0.4.0"]}' ;;
+		esac
+	SH
+	cat >/run/cni/bin/loopback <<-'SH'
+		#!/bin/sh
+		cat >/dev/null
+		[ "$CNI_COMMAND" != ADD ] || nsenter --net="$CNI_NETNS" ip link set lo up
+		echo '{"cniVersion":"0.3.1","interfaces":[{"name":"lo"}],"ips":[{"version":"4","address":"127.0.0.1/8","interface":0}]}'
+	SH
+	chmod 755 /run/cni/bin/*
+	echo '{"cniVersion":"0.4.0","name":"test","plugins":[{"type":"test"}]}' >/run/cni/net.d/10-test.conflist
 }
 
 start_containerd() {

@@ -54,6 +54,8 @@ address() { docker inspect --format '{{.NetworkSettings.IPAddress}}' "$C"; }
 	run "${D[@]}" run --rm --runtime joey --name "n$C" "$IMAGE" uname -r
 	is 0 "$(uname -r)"
 	[ "$(cat "/proc/$(field .State.Pid)/comm")" = joey-proxy ]
+	run lim docker top "$C"
+	is 0 'joey-proxy: sh -c uname -r; sleep 1000'
 	lim docker rm -f "$C"
 	until_ok sandboxes_are 0
 }

@@ -11,6 +11,18 @@
 #include "agent/agent-internal.h"
 #include "fuzz.h"
 
+/* What the worker would do first. */
+static void parse_net(const struct agent_job *j)
+{
+	struct joey_arena arena = JOEY_ARENA_INIT;
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	struct agent_net_request q;
+
+	if (agent_net_parse(j->json, &arena, &q, &err) == 0)
+		FUZZ_ASSERT(q.n <= JOEY_NET_DEVICES_MAX && (q.routes || q.n_routes == 0));
+	joey_arena_done(&arena);
+}
+
 static void check(const struct agent *a)
 {
 	size_t early = 0, procs = 0, waiting = 0, blobs = 0;
@@ -22,6 +34,8 @@ static void check(const struct agent *a)
 	for (const struct agent_job *j = a->waiting; j; j = j->next) {
 		waiting++;
 		blobs += j->n_blob;
+		if (j->type == JOEY_WIRE_NET)
+			parse_net(j);
 	}
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(a->blobs); i++)
 		blobs += a->blobs[i].cap;

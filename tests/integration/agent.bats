@@ -82,8 +82,8 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 
 @test "nothing but HELLO comes first, with the right version, and may come again" {
 	agent <<-EOF
-		req hello {"version":2}
-		req hello {"version":1,"time":1,"entropy":"00","hostname":"h","machineId":"x"}
+		req hello {"version":1}
+		req hello {"version":2,"time":1,"entropy":"00","hostname":"h","machineId":"x"}
 		hello
 		hello
 		alive

@@ -392,7 +392,7 @@ static void hello(void)
 	memset(zeros, '5', 128);
 	zeros[128] = '\0';
 	snprintf(json, sizeof(json),
-		 "{\"version\":1,\"time\":%lld,\"entropy\":\"%s\",\"hostname\":\"guest\",\"machineId\":\"%.32s\"}",
+		 "{\"version\":2,\"time\":%lld,\"entropy\":\"%s\",\"hostname\":\"guest\",\"machineId\":\"%.32s\"}",
 		 (long long)now.tv_sec * 1000000000 + now.tv_nsec, zeros, zeros);
 	request(JOEY_WIRE_HELLO, json, NULL, true);
 }

@@ -151,6 +151,9 @@ sandbox_setup() {
 	VM=(--sandbox=vm)
 }
 
+# hypervisor_of ID: the process that is the machine of the sandbox of that name.
+hypervisor_of() { "$HERE/../lib/sandbox-info.py" "$ROOT/@vm/$1/sock" | jq .hypervisorPid; }
+
 # another ID...: further containers of this test, deleted and checked like the first.
 another() { IDS+=("$@"); }
 

@@ -11,7 +11,7 @@ vm_up() { cmd sleep 1000 && vm_create && start; }
 place() { echo "$ROOT/@vm/${1:-$CID}"; }
 sandbox_pid() { jq .pid "$(place "${1:-$CID}")/sandbox.json"; }
 children_of() { cat "/proc/$1/task/$1/children"; }
-qemu_pid() { local p; for p in $(children_of "$(sandbox_pid "$@")"); do echo "$p"; done | head -n 1; }
+qemu_pid() { hypervisor_of "${1:-$CID}"; }
 not_host() { [ -n "$output" ] && lacks_text "$HOST" && lacks_text "$(</proc/cmdline)"; }
 guest_file() { file_has "$B/rootfs/$1" .; }
 
@@ -66,6 +66,8 @@ ended_well() {
 	equals "$(jq length <<<"$output")" 2
 	local p
 	for p in $(jq '.[]' <<<"$output"); do equals "$(cat "/proc/$p/comm")" joey-proxy; done
+	rt_ok ps "$CID"
+	has_text 'joey-proxy: sleep 999'
 	rt_ok exec "$CID" ps -o pid,args
 	lacks_text joey
 	has_text 'sleep 999'
@@ -376,7 +378,8 @@ ended_well() {
 	vm_up
 	holder=$(jq -r '.[0].holder' <<<"$("$RUNTIME" template list -f json)")
 	ns_root() { timeout 10 "$HERE/../lib/ns-root.py" "$1"; }
-	[[ $(ns_root "$(qemu_pid)") =~ ^empty\ etc\ (lib\ )?(lib64\ )?proc\ qemu\ share\ usr$ ]]
+	# a copy, or one that was restored
+	[[ $(ns_root "$(qemu_pid)") =~ ^(proc\ share|empty\ etc\ (lib\ )?(lib64\ )?proc\ qemu\ share\ usr)$ ]]
 	equals "$(ns_root "$(sandbox_pid)")" 'rw share'
 	equals "$(ns_root "$holder")" ''
 }

@@ -18,6 +18,19 @@ make_image() {
 	mkfs.ext4 -q -d "$B/rootfs" "$IMAGE"
 	echo directory >"$B/rootfs/mark"
 }
+# make_erofs [OPTION...]: the same as an erofs image, with a file that compresses well, one that does not, and an owner.
+make_erofs() {
+	command -v mkfs.erofs >/dev/null || skip 'no mkfs.erofs'
+	echo disk >"$B/rootfs/mark"
+	seq 1 200000 >"$B/rootfs/numbers"
+	head -c 300000 /dev/urandom >"$B/rootfs/noise"
+	chown 12:34 "$B/rootfs/noise"
+	chmod 2754 "$B/rootfs/noise"
+	(cd "$B/rootfs" && sha256sum numbers noise bin/busybox) >"$T/sums"
+	mkfs.erofs --quiet "$@" "$IMAGE" "$B/rootfs"
+	echo directory >"$B/rootfs/mark"
+	rm "$B/rootfs/numbers" "$B/rootfs/noise"
+}
 vm_image() { cfg '.vm={image:{path:$i,format:"raw"}}' --arg i "${1:-$IMAGE}"; }
 
 @test "[S18] vm.image: the root is the image, writes do not reach it, and volumes are there" {
@@ -90,4 +103,34 @@ vm_image() { cfg '.vm={image:{path:$i,format:"raw"}}' --arg i "${1:-$IMAGE}"; }
 	cp "$IMAGE" "$T/writable.img"
 	mount -o loop "$T/writable.img" "$B/rootfs"
 	rt_fail 'share = block: rootfs' --config "$T/joey.conf" run --sandbox=vm --bundle "$B" "$CID"
+}
+
+@test "[S18] vm.image is an erofs image, plain or compressed with lz4: its files are whole, writes do not reach it" {
+	local sum options plain=0
+	vm_image
+	script 'cat /mark; sha256sum numbers noise bin/busybox; stat -c "%u:%g %a" /noise; echo new >/mark; cat /mark; rm /noise; echo more >>/numbers; ls /noise; tail -n 1 /numbers'
+	for options in '' -zlz4hc; do
+		make_erofs $options
+		sum=$(sha256sum <"$IMAGE")
+		joey run --bundle "$B" "$CID"
+		equals "$(grep -v ' ' <<<"$output" | paste -sd' ')" 'disk new more'
+		equals "$(grep '  ' <<<"$output")" "$(<"$T/sums")"
+		has_text '12:34 2754'
+		equals "$(sha256sum <"$IMAGE")" "$sum"
+		[ -n "$options" ] || plain=$(stat -c %s "$IMAGE")
+	done
+	[ "$(stat -c %s "$IMAGE")" -lt $((plain - 500000)) ] || fail 'the image is not compressed'
+}
+
+@test "[S18] share = block of an erofs that is mounted from a file by a loop device; a read-only root" {
+	make_erofs -zlz4hc
+	sed -i 's/^\[sandbox\]/&\nprofile = disk/' "$T/joey.conf"
+	mount -t erofs -o loop,ro "$IMAGE" "$B/rootfs" 2>"$T/why" || skip "no loop mounts of erofs here: $(<"$T/why")"
+	MOUNTED+=("$B/rootfs")
+	script 'cat /mark; awk "\$5 == \"/\" { print \$9 }" /proc/self/mountinfo; echo x >/mark; cat /mark; tail -n 1 /numbers'
+	joey run --sandbox=vm --bundle "$B" "$CID"
+	equals "$(paste -sd' ' <<<"$output")" 'disk overlay x 200000'
+	cfg '.root.readonly=true'
+	joey run --sandbox=vm --bundle "$B" "$CID"
+	equals "$(paste -sd' ' <<<"$output")" 'disk overlay disk 200000'
 }

@@ -45,14 +45,14 @@ conf() { printf '%s\n' "$@" >"$T/joey.conf" && chmod 644 "$T/joey.conf"; }
 	lacks_text "$HOST"
 	equals "$(n_templates)" 1
 	templates
-	equals "$(jq -r '.[0] | .state, .memory, .vcpus, .trust' <<<"$output" | paste -sd' ')" 'good 2147483648 1 host'
+	equals "$(jq -r '.[0] | .state, .memory, .vcpus, .networkDevices, .trust' <<<"$output" | paste -sd' ')" 'good 2147483648 1 1 host'
 	[[ $(jq -r '.[0].accelerator' <<<"$output") =~ ^(kvm|tcg)$ ]]
 	[ -e "$(jq -r '.[0].kernel' <<<"$output")" ]
 	[ "$(jq '.[0].size' <<<"$output")" -gt 10000000 ]
 	equals "$(cat "/proc/$(jq '.[0].holder' <<<"$output")/comm")" joey-template
 	rt_ok template list
-	has_match "^KEY +ACCEL +MEMORY +VCPUS +AGE +SIZE +HOLDER +KERNEL +STATE$"
-	has_match "^$key +(kvm|tcg) +2G +1 +[0-9]+[sm] +[0-9]+M +[0-9]+ +/.*/vmlinux +good$"
+	has_match "^KEY +ACCEL +MEMORY +VCPUS +NETS +AGE +SIZE +HOLDER +KERNEL +STATE$"
+	has_match "^$key +(kvm|tcg) +2G +1 +1 +[0-9]+[sm] +[0-9]+M +[0-9]+ +/.*/vmlinux +good$"
 	rt_fail 'invalid format option' template list -f yaml
 }
 
@@ -290,7 +290,7 @@ vm_up() { cmd sleep 1000 && rt_ok create "${VM[@]}" --bundle "$B" "$CID" && star
 @test "[S12] logs --guest: answers when the machine stands still; what there is no console of is said" {
 	vm_up
 	local q
-	q=$(cat "/proc/$(jq .pid "$ROOT/@vm/$CID/sandbox.json")/task/"*/children | cut -d' ' -f1)
+	q=$(hypervisor_of "$CID")
 	kill -STOP "$q"
 	rt_ok logs --guest "$CID"
 	kill -9 "$q"

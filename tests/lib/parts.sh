@@ -221,7 +221,7 @@ part_engines-vm() {
 	engines=$("$TOP/tests/lib/engines.sh") && mkdir -p "$out" || return 1
 	export JOEY LIMIT=450
 	"$SRC/tests/engines/on-host.sh" "$engines" joey-vm sandbox_cri cri sandbox_podman docker >"$out/cri" 2>&1 &
-	"$SRC/tests/engines/on-host.sh" "$engines" joey-vm sandbox_containerd containerd podman sandbox_docker >"$out/others" 2>&1
+	"$SRC/tests/engines/on-host.sh" "$engines" joey-vm sandbox_containerd containerd sandbox_cni podman sandbox_docker >"$out/others" 2>&1
 	wait
 	cat "$out"/*
 	! grep -q '^not ok' "$out"/*

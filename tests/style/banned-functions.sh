@@ -19,7 +19,7 @@ src/linux/exec.c	stat	1	the program, below the container'\''s root, with the use
 src/linux/exec.c	faccessat(AT_FDCWD)	1	the same
 src/linux/procfs.c	open	1	"/" of a container that an exec has entered
 src/linux/intelrdt.c	open	1	parent side: the host'\''s resctrl
-src/linux/netdev.c	open	1	parent side: joey'\''s own network namespace
+src/linux/rtnl.c	open	1	parent side: joey'\''s own network namespace
 src/linux/nettap.c	open	1	parent side: the host'\''s /dev/net/tun
 src/linux/hook_exec.c	open	1	a host'\''s file that an annotation names, no link, regular
 src/linux/probe.c	faccessat(AT_FDCWD)	1	joey check: no container exists

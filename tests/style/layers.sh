@@ -17,6 +17,7 @@ linux	setup
 state	container init
 wire	wire
 vmm	vmm
+zygote	zygote
 backend	backend
 runtime	runtime
 '
@@ -31,7 +32,8 @@ cgroups	cgroups oci util
 linux	linux oci util
 state	state cgroups oci util
 wire	wire util
-vmm	vmm wire util
+vmm	vmm zygote wire util
+zygote	zygote
 sandbox	backend state vmm wire linux namespaces cgroups oci util
 agent	runtime backend state wire linux namespaces cgroups oci util
 native	backend state linux namespaces cgroups oci util

@@ -270,6 +270,7 @@ static int fake_vm_create(struct joey_container *c, const struct joey_create *ar
 {
 	fake.vm_memory = args->vm.memory;
 	fake.vm_vcpus = args->vm.vcpus;
+	fake.vm_network_devices = args->vm.network_devices;
 	fake.vm_needs_kvm = args->vm.need_kvm;
 	snprintf(fake.vm_texts, sizeof(fake.vm_texts), "%s %s %s", args->vm.kernel ? args->vm.kernel : "-",
 		 args->vm.pod ? args->vm.pod : "-", args->vm.trust ? args->vm.trust : "-");

@@ -29,7 +29,7 @@ struct fake {
 	unsigned last_preserve;
 	bool has_kvm, vm_needs_kvm; /* of the fake that stands for sandboxes, and what it was asked for */
 	uint64_t vm_memory;
-	uint32_t vm_vcpus;
+	uint32_t vm_vcpus, vm_network_devices;
 	char vm_texts[256];   /* "kernel pod trust", "-" where not said */
 	const char *run_says; /* run: written to standard output by the payload */
 };

@@ -165,15 +165,15 @@ static void greetings(void **state)
 		const char *json;
 		int result;
 	} rows[] = {
-		{ "{\"version\":1,\"time\":5,\"entropy\":\"" HEX32 HEX32 HEX32 HEX32
+		{ "{\"version\":2,\"time\":5,\"entropy\":\"" HEX32 HEX32 HEX32 HEX32
 		  "\",\"hostname\":\"h\",\"machineId\":\"" HEX32 "\"}",
 		  0 },
-		{ "{\"version\":2}", -EPROTONOSUPPORT },
+		{ "{\"version\":1}", -EPROTONOSUPPORT },
 		{ "{}", -EPROTONOSUPPORT },
-		{ "{\"version\":1}", -EINVAL },
-		{ "{\"version\":1,\"time\":5,\"entropy\":\"" HEX32 "\",\"hostname\":\"h\",\"machineId\":\"" HEX32 "\"}",
+		{ "{\"version\":2}", -EINVAL },
+		{ "{\"version\":2,\"time\":5,\"entropy\":\"" HEX32 "\",\"hostname\":\"h\",\"machineId\":\"" HEX32 "\"}",
 		  -EINVAL },
-		{ "{\"version\":1,\"time\":5,\"entropy\":\"" HEX32 HEX32 HEX32 HEX32
+		{ "{\"version\":2,\"time\":5,\"entropy\":\"" HEX32 HEX32 HEX32 HEX32
 		  "\",\"hostname\":\"h\",\"machineId\":\"../456789abcdef0123456789abcdef00\"}",
 		  -EINVAL },
 		{ "[]", -EPROTONOSUPPORT },

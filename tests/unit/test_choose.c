@@ -128,7 +128,8 @@ static void test_what_is_forbidden(void **state)
 	assert_string_equal(chosen(f, "[sandbox]\nkernel_dirs = /k\n"), "vm: parameters are not taken from a config");
 }
 
-#define PROFILES "[profile small]\nmemory = 512M\nvcpus = 1\n[profile big]\nmemory = 4G\nvcpus = 4\n"
+#define PROFILES \
+	"[profile small]\nmemory = 512M\nvcpus = 1\n[profile big]\nmemory = 4G\nvcpus = 4\nnetwork_devices = 4\n"
 
 static void test_profiles(void **state)
 {
@@ -142,6 +143,7 @@ static void test_profiles(void **state)
 			    "annotation io.joey.profile: profile big is not allowed here");
 	assert_string_equal(chosen(f, "[sandbox]\nprofile = small\nprofiles_allowed = big\n" PROFILES), "fake-vm");
 	assert_int_equal(fake.vm_vcpus, 4);
+	assert_int_equal(fake.vm_network_devices, 4);
 	assert_string_equal(chosen(f, "[sandbox]\nprofiles_allowed = *\n[profile other]\n"),
 			    "joey.conf has no profile big");
 }

@@ -34,7 +34,7 @@ static void test_everything(void **state)
 		      "profile = a-1.b\nprofiles_allowed = a-1.b b\nkernel_dirs = /k /usr/k\nhypervisor_dirs=/\n"
 		      "image_dirs =\nmax_vcpus = 8\nmax_memory = 2G\n"
 		      "[profile a-1.b]\nmemory = 512M\nvcpus = 2\nkernel = /k/v\ninitramfs = /k/i\nhypervisor = /q\n"
-		      "share = block\nnetwork = tap\n#\n[profile\tb]\nmemory = 4194304",
+		      "share = block\nnetwork = tap\nnetwork_devices = 4\n#\n[profile\tb]\nmemory = 4194304",
 		      &err),
 		0);
 	assert_string_equal(c.file, "f");
@@ -66,10 +66,12 @@ static void test_everything(void **state)
 	assert_string_equal(p->hypervisor, "/q");
 	assert_int_equal(p->share, JOEY_CONF_SHARE_BLOCK);
 	assert_int_equal(p->network, JOEY_CONF_NETWORK_TAP);
+	assert_int_equal(p->network_devices, JOEY_CONF_NETWORK_DEVICES_4);
 	p = joey_conf_profile(&c, "b");
 	assert_int_equal(p->memory, 4194304);
 	assert_int_equal(p->vcpus, 0);
 	assert_int_equal(p->share, JOEY_CONF_SHARE_UNSET);
+	assert_int_equal(p->network_devices, JOEY_CONF_NETWORK_DEVICES_UNSET);
 	joey_conf_done(&c);
 }
 
@@ -106,6 +108,7 @@ static const struct {
 	{ "root = /x", "f:1: root stands before the first [section]" },
 	{ "[runtime]\nfoo = 1", "f:2: unknown key \"foo\" in [runtime]" },
 	{ "[runtime]\nallow = option", "f:2: unknown key \"allow\" in [runtime]" },
+	{ "[profile x]\nnetwork_devices = 2", "f:2: network_devices: bad value \"2\": wanted is one of 1, 4" },
 	{ "[profile x]\nroot = /", "f:2: unknown key \"root\" in [profile]" },
 	{ "[runtime]\nRoot = /", "f:2: unknown key \"Root\"" },
 	{ "[runtime]\n= /", "f:2: unknown key \"\"" },

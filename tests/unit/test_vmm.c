@@ -135,16 +135,59 @@ static void command_line(void **state)
 	joey_arena_done(&arena);
 }
 
-/* Everything that the guest can see is the same in a template and in its clones. */
-static void same_devices(void **state)
+static unsigned occurrences(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, word))) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+/* More network devices change nothing for machines with one; all have their places: a microvm has eight. */
+static void network_devices(void **state)
 {
 	struct joey_arena arena = JOEY_ARENA_INIT;
-	struct vmm_inputs in = { .spec = { .memory = 512ULL << 20, .vcpus = 1 }, .tun = true };
+	struct vmm_inputs in = { .spec = { .memory = 512ULL << 20, .vcpus = 2, .nets = 1 }, .tun = true };
+	char name[] = "/usr/bin/qemu";
+	const char *none, *one, *four;
+
+	(void)state;
+	in.hypervisor = name;
+	one = line_of(&arena, &in, VMM_RESTORE, 7, 2, true);
+	in.spec.nets = 0;
+	none = line_of(&arena, &in, VMM_RESTORE, 7, 2, true);
+	assert_string_equal(none, one);
+	assert_int_equal(occurrences(one, "virtio-net-device"), 1);
+	assert_null(strstr(one, "mac="));
+	in.spec.nets = JOEY_VMM_NETS_MAX;
+	four = line_of(&arena, &in, VMM_RESTORE, 7, 2, true);
+	assert_null(strchr(four, '{'));
+	assert_non_null(strstr(four, "tap,id=net,fd=11,"));
+	assert_non_null(strstr(four, "tap,id=net1,fd=13,"));
+	assert_non_null(strstr(four, "tap,id=net2,fd=14,"));
+	assert_non_null(strstr(four, "tap,id=net3,fd=15,"));
+	assert_non_null(strstr(four, "netdev=net1,guest_announce=off,mac=52:54:00:12:34:57 "));
+	assert_non_null(strstr(four, "netdev=net3,guest_announce=off,mac=52:54:00:12:34:59 "));
+	assert_int_equal(occurrences(four, "-device virtio-"), 8);
+	in.tun = false;
+	four = line_of(&arena, &in, VMM_RESTORE, 7, 2, true);
+	assert_int_equal(occurrences(four, "-netdev hubport,"), 4);
+	assert_null(strstr(four, "-netdev tap"));
+	joey_arena_done(&arena);
+}
+
+/* Everything that the guest can see is the same in a template and in its clones. */
+static void same_devices_of(unsigned nets)
+{
+	struct joey_arena arena = JOEY_ARENA_INIT;
+	struct vmm_inputs in = { .spec = { .memory = 512ULL << 20, .vcpus = 1, .nets = nets }, .tun = true };
 	char name[] = "/opt/q/bin/qemu";
 	struct vmm_machine m = { .in = &in, .version = { 7, 2 }, .mode = VMM_BUILD };
 	char **a, **b;
 
-	(void)state;
 	in.hypervisor = name;
 	a = vmm_command_line(&m, &arena);
 	m.mode = VMM_RESTORE;
@@ -163,6 +206,13 @@ static void same_devices(void **state)
 	}
 	assert_true(!*a && !*b);
 	joey_arena_done(&arena);
+}
+
+static void same_devices(void **state)
+{
+	(void)state;
+	same_devices_of(1);
+	same_devices_of(JOEY_VMM_NETS_MAX);
 }
 
 static void directories(void **state)
@@ -249,6 +299,13 @@ static void keys(void **state)
 	key_of(&spec, other);
 	assert_string_not_equal(first, other);
 	spec.vcpus = 1;
+	spec.nets = 1; /* the same as no word of it */
+	key_of(&spec, other);
+	assert_string_equal(first, other);
+	spec.nets = JOEY_VMM_NETS_MAX;
+	key_of(&spec, other);
+	assert_string_not_equal(first, other);
+	spec.nets = 0;
 	spec.accel = JOEY_ACCEL_KVM;
 	key_of(&spec, other);
 	assert_string_not_equal(first, other);
@@ -265,7 +322,7 @@ static void bad_inputs(void **state)
 	struct vmm_inputs in = VMM_INPUTS_INIT;
 
 	(void)state;
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		autoerr struct joey_err err = JOEY_ERR_INIT;
 
 		s = good;
@@ -281,6 +338,8 @@ static void bad_inputs(void **state)
 			s.kernel = "vmlinux";
 		else if (i == 5)
 			s.kernel = "/";
+		else if (i == 6)
+			s.nets = 2;
 		else
 			s.hypervisor = "/nonexistent/qemu";
 		assert_true(vmm_inputs_open(&s, &in, &err) < 0);
@@ -394,7 +453,7 @@ static void qmp_deadline(void **state)
 static void records(void **state)
 {
 	char texts[5][8] = { "/q", "/k", "/i", "t", "now" };
-	struct vmm_record r = { texts[0], texts[1], texts[2], texts[3], texts[4],       1,   2, 3, 4,
+	struct vmm_record r = { texts[0], texts[1], texts[2], texts[3], texts[4],       1,   2, 4, 3, 4,
 				5,        6,        7,        2,        JOEY_ACCEL_KVM, true },
 			  back;
 	struct joey_err err = JOEY_ERR_INIT;
@@ -405,8 +464,8 @@ static void records(void **state)
 	assert_int_equal(vmm_record_text(&r, &text, &len), 0);
 	assert_int_equal(vmm_record_parse(text, len, &back, &err), 0);
 	assert_string_equal(back.kernel, "/k");
-	assert_true(back.memory == 1 && back.vcpus == 2 && back.holder == 5 && back.holder_start == 6 &&
-		    back.major == 7 && back.accel == JOEY_ACCEL_KVM && back.acpi);
+	assert_true(back.memory == 1 && back.vcpus == 2 && back.nets == 4 && back.holder == 5 &&
+		    back.holder_start == 6 && back.major == 7 && back.accel == JOEY_ACCEL_KVM && back.acpi);
 	/* every shorter text is refused, and leaves nothing behind */
 	for (size_t i = 0; i < len; i++) {
 		struct vmm_record none;
@@ -594,9 +653,11 @@ static int share_fd(void)
 
 static int start_as(const struct joey_vmm_spec *spec, struct joey_vmm *vm, struct joey_err *err)
 {
-	const struct joey_vmm_start args = {
-		.spec = spec, .share_fd = share_fd(), .tap_fd = -EBADF, .cgroup_fd = -EBADF, .block_fd = -EBADF
-	};
+	const struct joey_vmm_start args = { .spec = spec,
+					     .share_fd = share_fd(),
+					     .tap_fds = { -EBADF, -EBADF, -EBADF, -EBADF },
+					     .cgroup_fd = -EBADF,
+					     .block_fd = -EBADF };
 
 	return joey_vmm_start(&args, vm, err);
 }
@@ -744,23 +805,27 @@ static void removed(void **state)
 
 static void jailed(void **state)
 {
-	const struct joey_vmm_spec spec = spec_of("good");
-	struct joey_vmm vm = JOEY_VMM_INIT;
+	struct joey_vmm_spec spec = spec_of("good");
 	struct joey_err err = JOEY_ERR_INIT;
 	char answer[8192], want[256];
 	bool tun = access("/dev/net/tun", R_OK | W_OK) == 0;
 
 	(void)state;
 	NEED_ROOT();
-	assert_int_equal(start_as(&spec, &vm, &err), 0);
-	ask(&vm, "report\n", answer, sizeof(answer));
-	/* 0-8, tap, the report's own two, "." and ".." */
-	snprintf(want, sizeof(want),
-		 "fds=%d env=0 write=0 shared=0 truncate=0 etc=0 home=0 work=0 mkdir=0 pid=1 cap=000000008004001f "
-		 "nnp=1\n\n",
-		 9 + tun + 4);
-	assert_string_equal(answer, want);
-	joey_vmm_end(&vm);
+	for (unsigned nets = 1; nets <= JOEY_VMM_NETS_MAX; nets += JOEY_VMM_NETS_MAX - 1) {
+		struct joey_vmm vm = JOEY_VMM_INIT;
+
+		spec.nets = nets;
+		assert_int_equal(start_as(&spec, &vm, &err), 0);
+		ask(&vm, "report\n", answer, sizeof(answer));
+		/* 0-8, taps, the report's own two, "." and ".." */
+		snprintf(want, sizeof(want),
+			 "fds=%u env=0 write=0 shared=0 truncate=0 etc=0 home=0 work=0 mkdir=0 pid=1 "
+			 "cap=000000008004001f nnp=1\n\n",
+			 9 + tun * nets + 4);
+		assert_string_equal(answer, want);
+		joey_vmm_end(&vm);
+	}
 }
 
 static void goes_wrong(void **state)
@@ -816,13 +881,13 @@ static void goes_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(command_line), cmocka_unit_test(same_devices), cmocka_unit_test(directories),
-		cmocka_unit_test(versions),     cmocka_unit_test(meta),         cmocka_unit_test(keys),
-		cmocka_unit_test(bad_inputs),   cmocka_unit_test(qmp_lines),    cmocka_unit_test(qmp_bounds),
-		cmocka_unit_test(qmp_deadline), cmocka_unit_test(records),      cmocka_unit_test(false_holders),
-		cmocka_unit_test(verdicts),     cmocka_unit_test(locks),        cmocka_unit_test(builds),
-		cmocka_unit_test(starts),       cmocka_unit_test(removed),      cmocka_unit_test(jailed),
-		cmocka_unit_test(goes_wrong),
+		cmocka_unit_test(command_line),  cmocka_unit_test(network_devices), cmocka_unit_test(same_devices),
+		cmocka_unit_test(directories),   cmocka_unit_test(versions),        cmocka_unit_test(meta),
+		cmocka_unit_test(keys),          cmocka_unit_test(bad_inputs),      cmocka_unit_test(qmp_lines),
+		cmocka_unit_test(qmp_bounds),    cmocka_unit_test(qmp_deadline),    cmocka_unit_test(records),
+		cmocka_unit_test(false_holders), cmocka_unit_test(verdicts),        cmocka_unit_test(locks),
+		cmocka_unit_test(builds),        cmocka_unit_test(starts),          cmocka_unit_test(removed),
+		cmocka_unit_test(jailed),        cmocka_unit_test(goes_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -138,7 +138,7 @@ static void start_one(const struct joey_vmm_spec *spec, struct joey_vmm *vm)
 {
 	struct joey_vmm_start args = { .spec = spec,
 				       .share_fd = share_fd,
-				       .tap_fd = -EBADF,
+				       .tap_fds = { -EBADF, -EBADF, -EBADF, -EBADF },
 				       .cgroup_fd = -EBADF,
 				       .block_fd = block_fd,
 				       .progress = progress };
