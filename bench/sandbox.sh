@@ -63,6 +63,7 @@ printf '[sandbox]\nfork = off\n' >"$work/joey.conf"
 "${vm[@]}" run --sandbox=vm --detach --bundle "$work/sleep" warm </dev/null >/dev/null 2>&1
 "${gvisor[@]}" run --detach --bundle "$work/sleep" warm </dev/null >/dev/null 2>&1
 python3 "$here/cpu.py" "$rounds" sandboxed "${vm[@]}" run --sandbox=vm --bundle "$work/true" run \
+	-- answer:"$work/joey/@vm/run/sock" "${vm[@]}" run --sandbox=vm --bundle "$work/true" run \
 	-- restored "${vm[@]}" --config "$work/joey.conf" run --sandbox=vm --bundle "$work/true" run \
 	-- runsc "${gvisor[@]}" run --bundle "$work/true" run \
 	-- crun "$crun" --root "$work/crun" run --bundle "$work/true" run \
@@ -100,11 +101,12 @@ awk -v assert=$assert -v alone="$alone" -v together="$together" -v memory="$memo
 		printf "%-44s %6.2f  at %s %.2f  %s\n", what, value, least ? "least" : "most", limit, missed_it ? "MISSED" : "met"
 		missed = missed || missed_it
 	}
-	{ wall[$1] = $2; cpu[$1] = $3; printf "%-12s %9.1f ms wall %9.1f ms processor time\n", $1, $2, $3 }
+	# The processor time of a copy is in no account: it is the child of a process that does not wait for it.
+	{ wall[$1] = $2; cpu[$1] = $3; printf "%-12s %9.1f ms wall %s\n", $1, $2, $1 ~ /restored|runsc|crun/ ? sprintf("%9.1f ms processor time", $3) : "" }
 	END {
 		target("sandboxed run to runsc run", wall["sandboxed"] / wall["runsc"], 1.15)
 		printf "%-44s %6.2f\n", "restored, to runsc run", wall["restored"] / wall["runsc"]
-		target("sandboxed run to runsc run, processor time", cpu["sandboxed"] / cpu["runsc"], 1.15)
+		target("first answer of the guest to runsc run", wall["answer"] / wall["runsc"], 0.35)
 		target("sandboxed exec to runsc exec", wall["exec"] / wall["runsc-exec"], 1.5)
 		target("rate of 8 parallel starts to 8 in turn", alone / together, 0.8, 1)
 		if (idle > 0) target("MB PSS of an idle sandbox with its process", memory / 1024 / idle, 20)
