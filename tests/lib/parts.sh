@@ -123,7 +123,7 @@ part_sandbox() {
 	cd "$SRC" || return 1
 	export RUNTIME=$JOEY JOEY_TEST_TOOLS=$BUILD/tools
 	test_tools && mkdir -p "$out" && rm -f "$out"/* || return 1
-	{ printf -- '- %s\n' sandbox.bats sandbox_evil.bats sandbox_verbs.bats sandbox_files.bats sandbox_hygiene.bats sandbox_limits.bats sandbox_pod.bats sandbox_net.bats sandbox_pool.bats sandbox_disk.bats && printf 'vm %s\n' $SANDBOXED; } | xargs -n 2 -P "$JOBS" sh -c \
+	{ printf -- '- %s\n' sandbox.bats sandbox_evil.bats sandbox_verbs.bats sandbox_files.bats sandbox_hygiene.bats sandbox_limits.bats sandbox_pod.bats sandbox_net.bats sandbox_zygote.bats sandbox_disk.bats && printf 'vm %s\n' $SANDBOXED; } | xargs -n 2 -P "$JOBS" sh -c \
 		'[ "$2" != vm ] || export JOEY_TEST_BACKEND=vm
 		timeout -k 10 400 bats --tap "tests/integration/$3" >"$1/$3" 2>&1 || [ $? -lt 124 ] || echo "not ok $3: time limit" >>"$1/$3"' sh "$out"
 	cat "$out"/*.bats
