@@ -321,7 +321,9 @@ static void redirections(void *arg)
 		   "2 devices that are up (dum0, dum1), and the sandbox was started with 1, when nobody knew how many "
 		   "there would be: joey.conf(5), network_devices = 4");
 	CHECK(!is_redirected(sock, "dum0"));
-	CHECK_OK(joey_net_tap_connect(4, &text, &err), &err);
+	if (joey_net_tap_connect(4, &text, &err) == -EOPNOTSUPP || err.errnum == ENOENT)
+		SKIP_CHILD("no ingress, u32 or mirred");
+	CHECK_OK(-err.errnum, &err);
 	CHECK(strstr(text, "\"dum0\"") < strstr(text, "\"dum1\"") && !strstr(text, "joey-tap"));
 	free(text);
 	CHECK(is_redirected(sock, "dum0") && is_redirected(sock, "dum1") && is_redirected(sock, "joey-tap1"));
