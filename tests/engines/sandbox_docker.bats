@@ -18,9 +18,10 @@ teardown_file() {
 	umount /sys/fs/cgroup/cgroup.controllers
 }
 
-# As docs/SANDBOX.md tells users, with Docker's own network.
+# As docs/SANDBOX.md tells users, with Docker's own network; a normal runtime; and one with a joey.conf of its own.
 daemon_json() {
-	jq -n --arg vm "$RUNTIME" --arg normal "$NORMAL" '{runtimes: {"joey-vm": {path: $vm}, joey: {path: $normal}}}'
+	jq -n --arg vm "$RUNTIME" --arg normal "$NORMAL" '{runtimes: {"joey-vm": {path: $vm}, joey: {path: $normal},
+		"joey-vm-nets": {path: $vm, runtimeArgs: ["--config", "/run/joey-test/nets.conf"]}}}'
 }
 
 setup() {
@@ -102,6 +103,26 @@ address() { docker inspect --format '{{.NetworkSettings.IPAddress}}' "$C"; }
 	run dr --rm --network none -- sh -c 'ip addr | grep inet; ip route'
 	is 0 127.0.0.1
 	[ "$(grep -c inet <<<"$output")" -le 2 ] || is 0 "lo alone"
+}
+
+# Docker makes the devices in a hook, when the machine runs: joey has to be told that there may be more than one.
+@test "docker, sandboxed: a container in two networks" {
+	printf '[sandbox]\nprofile = nets\n[profile nets]\nnetwork_devices = 4\n' >/run/joey-test/nets.conf
+	lim docker network create --subnet 172.31.1.0/24 "n$C"
+	lim docker network create --subnet 172.31.2.0/24 "m$C"
+	run lim docker create --runtime joey-vm-nets --name "$C" --network "n$C" --ip 172.31.1.7 "$IMAGE" sleep 1000
+	is 0
+	lim docker network connect --ip 172.31.2.7 "m$C" "$C"
+	run lim docker start "$C"
+	is 0
+	run "${D[@]}" exec "$C" sh -c 'uname -r; ip addr; ping -c 1 -W 5 172.31.1.1 && ping -c 1 -W 5 172.31.2.1'
+	is 0 172.31.1.7/24
+	is 0 172.31.2.7/24
+	not_the_hosts_kernel "$output"
+	run /bin/busybox ping -c 1 -W 5 172.31.2.7
+	is 0 "1 packets received"
+	lim docker rm -f "$C"
+	lim docker network rm "n$C" "m$C"
 }
 
 @test "docker, sandboxed: the host's network, and a second machine in a network namespace, are refused in words" {

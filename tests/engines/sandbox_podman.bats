@@ -60,6 +60,27 @@ normal() { lim podman --runtime "$NORMAL" --cgroup-manager cgroupfs "$@"; }
 	is 0 served
 }
 
+@test "podman, sandboxed: two networks: a device of each, in the order of the host's, and the default routes of both" {
+	local ns to=
+	lim podman network create --disable-dns "a$C" && lim podman network create --disable-dns "b$C"
+	run pr -d --cap-add NET_RAW --network "a$C" --network "b$C" -- sleep 1000
+	is 0
+	ns=$(field .NetworkSettings.SandboxKey)
+	for net in "a$C" "b$C"; do
+		run /bin/busybox ping -c 1 -W 5 "$(field "(index .NetworkSettings.Networks \"$net\").IPAddress")"
+		is 0 "1 packets received"
+		to+=" $(field "(index .NetworkSettings.Networks \"$net\").Gateway")"
+	done
+	# /proc/net/route: device, gateway and metric of each route, as the kernel has them; but those that come with addresses
+	run "${P[@]}" exec "$C" sh -c "set -e; cat /proc/net/route; for ip in $to; do ping -c 1 -W 5 \$ip; done"
+	is 0 "1 packets received"
+	[ "$(routes_by_gateway <<<"$output")" = "$(nsenter --net="$ns" cat /proc/net/route | routes_by_gateway)" ]
+	[ "$(routes_by_gateway <<<"$output" | wc -l)" = 2 ]
+	lim podman rm -f -t 0 "$C"
+	lim podman network rm "a$C" "b$C"
+}
+routes_by_gateway() { awk '/^eth/ && $3 != "00000000" { print $1, $2, $3, $7 }'; }
+
 @test "podman, sandboxed: two containers reach each other by the network; none has but lo" {
 	run pr -d -- sh -c 'echo served | nc -l -p 7000; sleep 1000'
 	is 0

@@ -128,13 +128,13 @@ devices_are() { rt_ok exec "${2:-$CID}" ls /sys/class/net && equals "$(paste -sd
 	cfg '.annotations={"io.kubernetes.cri.container-type":"sandbox","io.kubernetes.cri.sandbox-id":$pod}' --arg pod "$pod"
 	vm_create
 	start
-	rt_ok exec "$CID" sh -c 'ip addr show eth0; ip addr show eth1; ip route'
+	rt_ok exec "$CID" sh -c 'ip addr show eth0; ip addr show eth1; ip route; ls /sys/class/net | tr "\n" " "'
 	output=$(tr -s ' ' <<<"$output")
 	has_match 'eth0: .* mtu 1401 '
 	has_match 'eth1: .* mtu 1400 '
 	has_text 'inet 192.0.2.1/24 scope global eth1'
 	has_text $'default via 10.9.1.2 dev eth0 src 10.9.1.1 metric 100 \ndefault via 192.0.2.2 dev eth1 metric 200 \n'
-	devices_are 'eth0 eth1 lo'
+	has_line 'eth0 eth1 lo '
 	rt_ok exec "$CID" sh -c 'for ip in 192.0.2.2 10.9.1.2 172.31.0.1; do busybox nc -w 5 $ip 7001 </dev/null; done'
 	equals "$output" $'010200C0\n0101090A\n0101090A'
 	equals "$(echo one | nsenter -t "$far" -n /bin/busybox nc -w 5 192.0.2.1 7000)" one
@@ -157,7 +157,6 @@ devices_are() { rt_ok exec "${2:-$CID}" ls /sys/class/net && equals "$(paste -sd
 	rt_ok run -d "${VM[@]}" --bundle "$B" "$CID"
 	devices_are 'eth0 eth1 eth2 eth3 lo'
 	all_pinged 192.0.2.1 10.9.1.1 10.9.2.1 10.9.3.1
-	rt_ok exec --cap CAP_NET_RAW "$CID" busybox ping -c 1 -W 5 10.9.3.2
 	kill -KILL "$(hypervisor_of "$CID")"
 	wait_status stopped
 	pinged 10.9.2.1 1 && { echo 'the device of a machine that is gone answers'; return 1; }

@@ -99,15 +99,35 @@ static void configure(const char *json, const char *const *current)
 	joey_arena_done(&arena);
 }
 
-static void same_again(void *arg)
+static void is_described(int sock, const char *want)
 {
-	static const char *const current[] = { "eth0", "eth1" };
 	struct tap_devices d = { .n = 0 };
 	struct joey_err err = JOEY_ERR_INIT;
 	char *text = NULL;
+
+	CHECK_OK(nettap_list(sock, &d, &err), &err);
+	CHECK_OK(nettap_check(&d, &err), &err);
+	CHECK_OK(nettap_describe(sock, &d, &text, &err), &err);
+	if (strcmp(text, want) != 0)
+		fprintf(stderr, "# got  %s\n# want %s\n", text, want);
+	CHECK(strcmp(text, want) == 0);
+	free(text);
+}
+
+static void same_again(void *arg)
+{
+	static const char odd[] = "{\"devices\":[{\"device\":\"a\\\"b\\\\c$\xc3\xa9\",\"mac\":\"02:00:00:00:00:01\","
+				  "\"mtu\":68,\"addresses\":[],\"neighbours\":[]}],\"routes\":[]}";
+	static const char *const current[] = { "eth0", "eth1" };
 	int sock;
 
 	(void)arg;
+	new_namespace();
+	sock = rtnl_open();
+	CHECK(sock >= 0);
+	make(sock, "eth0");
+	configure(odd, current);
+	is_described(sock, odd);
 	new_namespace();
 	if (access("/proc/net/if_inet6", F_OK) < 0)
 		SKIP_CHILD("no IPv6");
@@ -117,13 +137,7 @@ static void same_again(void *arg)
 	make(sock, "eth1");
 	make(sock, "joey0"); /* a name that might be used while names are exchanged */
 	configure(whole, current);
-	CHECK_OK(nettap_list(sock, &d, &err), &err);
-	CHECK_OK(nettap_check(&d, &err), &err);
-	CHECK_OK(nettap_describe(sock, &d, &text, &err), &err);
-	if (strcmp(text, whole) != 0)
-		fprintf(stderr, "# got  %s\n# want %s\n", text, whole);
-	CHECK(strcmp(text, whole) == 0);
-	free(text);
+	is_described(sock, whole);
 }
 
 static void test_same_again(void **state)
@@ -307,7 +321,9 @@ static void redirections(void *arg)
 		   "2 devices that are up (dum0, dum1), and the sandbox was started with 1, when nobody knew how many "
 		   "there would be: joey.conf(5), network_devices = 4");
 	CHECK(!is_redirected(sock, "dum0"));
-	CHECK_OK(joey_net_tap_connect(4, &text, &err), &err);
+	if (joey_net_tap_connect(4, &text, &err) == -EOPNOTSUPP || err.errnum == ENOENT)
+		SKIP_CHILD("no ingress, u32 or mirred");
+	CHECK_OK(-err.errnum, &err);
 	CHECK(strstr(text, "\"dum0\"") < strstr(text, "\"dum1\"") && !strstr(text, "joey-tap"));
 	free(text);
 	CHECK(is_redirected(sock, "dum0") && is_redirected(sock, "dum1") && is_redirected(sock, "joey-tap1"));
