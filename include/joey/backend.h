@@ -112,6 +112,7 @@ struct joey_template {
 	uint64_t memory, size, age;     /* of the machine; bytes that it takes; seconds */
 	uint32_t vcpus, network_devices;
 	pid_t holder; /* 0: none */
+	pid_t zygote; /* sandbox process of the machine that others are copies of; 0: none */
 };
 struct joey_templates {
 	struct joey_template *v;

@@ -5,7 +5,7 @@
 #include "cli/cli-internal.h"
 #include "joey/json.h"
 
-enum { SHORT_KEY = 12, COLUMNS = 10, GAP = 3 };
+enum { SHORT_KEY = 12, COLUMNS = 11, GAP = 3 };
 
 static const struct opt no_opts[] = { OPT_END };
 
@@ -95,6 +95,14 @@ static void add_age(struct row *r, size_t at, uint64_t s)
 	add_cell(r, at, "%llu%c", (unsigned long long)(s / units[i].s), units[i].unit);
 }
 
+static void add_pid(struct row *r, size_t at, pid_t pid)
+{
+	if (pid)
+		add_cell(r, at, "%d", (int)pid);
+	else
+		add_cell(r, at, "-");
+}
+
 static void fill_row(struct row *r, const struct joey_template *t)
 {
 	add_cell(r, 0, "%.*s", SHORT_KEY, t->key);
@@ -104,18 +112,16 @@ static void fill_row(struct row *r, const struct joey_template *t)
 	add_cell(r, 4, "%u", t->network_devices);
 	add_age(r, 5, t->age);
 	add_size(r, 6, t->size);
-	if (t->holder)
-		add_cell(r, 7, "%d", (int)t->holder);
-	else
-		add_cell(r, 7, "-");
-	add_cell(r, 8, "%s", t->kernel ? t->kernel : "-");
-	add_cell(r, 9, "%s%s", t->why ? "bad: " : "good", t->why ? t->why : "");
+	add_pid(r, 7, t->holder);
+	add_pid(r, 8, t->zygote);
+	add_cell(r, 9, "%s", t->kernel ? t->kernel : "-");
+	add_cell(r, 10, "%s%s", t->why ? "bad: " : "good", t->why ? t->why : "");
 }
 
 static void fill_header(struct row *r)
 {
-	static const char *const names[COLUMNS] = { "KEY", "ACCEL", "MEMORY", "VCPUS",  "NETS",
-						    "AGE", "SIZE",  "HOLDER", "KERNEL", "STATE" };
+	static const char *const names[COLUMNS] = { "KEY",  "ACCEL",  "MEMORY", "VCPUS",  "NETS", "AGE",
+						    "SIZE", "HOLDER", "ZYGOTE", "KERNEL", "STATE" };
 
 	for (size_t i = 0; i < COLUMNS; i++)
 		add_cell(r, i, "%s", names[i]);
@@ -186,6 +192,7 @@ static void add_json(struct joey_str *s, const struct joey_templates *t)
 		joey_json_out_u64(o, "age", one->age);
 		joey_json_out_u64(o, "size", one->size);
 		joey_json_out_i64(o, "holder", one->holder);
+		joey_json_out_i64(o, "zygote", one->zygote);
 		joey_json_out_end(o);
 	}
 	joey_json_out_end(o);

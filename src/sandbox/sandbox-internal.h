@@ -254,6 +254,8 @@ int zygote_open(const struct joey_vmm_spec *spec, int *ret, struct joey_err *err
 int zygote_make(const struct joey_vmm_spec *spec, int nice, struct joey_err *err);
 /* By a process of its own, for the containers to come. */
 void zygote_make_later(const struct joey_create *args, unsigned nets);
+/* The sandbox process of the one for this template; 0: there is none. */
+pid_t zygote_of(const char *template);
 /* The one for this template ends; NULL: all.  Copies go on. */
 void zygote_drain(const char *template);
 

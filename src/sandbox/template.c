@@ -43,7 +43,9 @@ static int template_list(struct joey_templates *ret, struct joey_err *err)
 	if (r < 0)
 		return r;
 	v = calloc(n + 1, sizeof(*v));
-	for (size_t i = 0; v && i < n; i++)
+	for (size_t i = 0; v && i < n; i++) {
+		pid_t zygote = zygote_of(from[i].key);
+
 		v[i] = (struct joey_template){ .key = joey_take_ptr(from[i].key),
 					       .why = joey_take_ptr(from[i].why),
 					       .kernel = joey_take_ptr(from[i].kernel),
@@ -55,7 +57,9 @@ static int template_list(struct joey_templates *ret, struct joey_err *err)
 					       .age = from[i].age,
 					       .vcpus = from[i].vcpus,
 					       .network_devices = from[i].nets,
-					       .holder = from[i].holder };
+					       .holder = from[i].holder,
+					       .zygote = zygote };
+	}
 	joey_vmm_templates_free(from, n);
 	if (!v)
 		return joey_err_sys(err, ENOMEM, "list the templates");

@@ -94,6 +94,18 @@ int zygote_open(const struct joey_vmm_spec *spec, int *ret, struct joey_err *err
 	return 0;
 }
 
+pid_t zygote_of(const char *template)
+{
+	autoplace struct vm_place p = VM_PLACE_INIT;
+	autoclose int dir = zygote_dir(false);
+	autofree char *name = strndup(template, ZYGOTE_KEY_SHOWN);
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+
+	if (dir < 0 || !name || place_open(&p, dir, name, false, &err) < 0 || place_load(&p, &err) < 0)
+		return 0;
+	return p.control > 0 && place_is_alive(&p) ? p.pid : 0;
+}
+
 /* ---- those that fail -------------------------------------------------------------------------------------------- */
 
 static void failures_name(const char *name, char ret[ZYGOTE_KEY_SHOWN + 8])

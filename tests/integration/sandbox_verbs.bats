@@ -51,8 +51,8 @@ conf() { printf '%s\n' "$@" >"$T/joey.conf" && chmod 644 "$T/joey.conf"; }
 	[ "$(jq '.[0].size' <<<"$output")" -gt 10000000 ]
 	equals "$(cat "/proc/$(jq '.[0].holder' <<<"$output")/comm")" joey-template
 	rt_ok template list
-	has_match "^KEY +ACCEL +MEMORY +VCPUS +NETS +AGE +SIZE +HOLDER +KERNEL +STATE$"
-	has_match "^$key +(kvm|tcg) +2G +1 +1 +[0-9]+[sm] +[0-9]+M +[0-9]+ +/.*/vmlinux +good$"
+	has_match "^KEY +ACCEL +MEMORY +VCPUS +NETS +AGE +SIZE +HOLDER +ZYGOTE +KERNEL +STATE$"
+	has_match "^$key +(kvm|tcg) +2G +1 +1 +[0-9]+[sm] +[0-9]+M +[0-9]+ +([0-9]+|-) +/.*/vmlinux +good$"
 	rt_fail 'invalid format option' template list -f yaml
 }
 
