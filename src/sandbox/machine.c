@@ -170,7 +170,7 @@ static void find_zygote(const struct vm_start *how, const struct joey_vmm_spec *
 		return;
 	if (zygote_open(spec, ret, &err) < 0) {
 		joey_debug("no copy of a machine: %s", joey_err_text(&err));
-		*how->no_zygote = true;
+		*how->no_zygote = err.kind != JOEY_EK_UNSUPPORTED;
 	}
 }
 

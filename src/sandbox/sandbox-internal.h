@@ -248,14 +248,17 @@ extern const struct joey_resources vm_no_limits;
 
 /* ---- zygote.c, zygote_make.c: machines that others are copies of ------------------------------------------------ */
 
-/* Where copies of the one for this spec are asked for; -errno: there is none. */
+/* Where copies of the one for this spec are asked for; -errno: there is none (JOEY_EK_UNSUPPORTED: nor will there be).
+ */
 int zygote_open(const struct joey_vmm_spec *spec, int *ret, struct joey_err *err);
-/* Unless there is one, or there cannot be one.  Seconds.  nice: what copies have. */
-int zygote_make(const struct joey_vmm_spec *spec, int nice, struct joey_err *err);
+/* Unless there is one, or there cannot be one.  Seconds.  wait: for another who makes it; nice: what copies have. */
+int zygote_make(const struct joey_vmm_spec *spec, bool wait, int nice, struct joey_err *err);
 /* By a process of its own, for the containers to come. */
 void zygote_make_later(const struct joey_create *args, unsigned nets);
 /* The sandbox process of the one for this template; 0: there is none. */
 pid_t zygote_of(const char *template);
+/* Those of templates that nothing can use any more end: they would never be found again. */
+void zygote_tidy(void);
 /* The one for this template ends; NULL: all.  Copies go on. */
 void zygote_drain(const char *template);
 

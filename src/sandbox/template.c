@@ -16,7 +16,7 @@ static void make_zygote(const struct joey_vmm_spec *spec)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 
-	if (zygote_make(spec, getpriority(PRIO_PROCESS, 0), &err) < 0)
+	if (zygote_make(spec, true, getpriority(PRIO_PROCESS, 0), &err) < 0)
 		joey_warn("template: no machine that could be copied: %s", joey_err_text(&err));
 }
 
@@ -81,9 +81,13 @@ static int template_remove(const char *key, struct joey_err *err)
 
 static int template_prune(bool all, size_t *ret_n, struct joey_err *err)
 {
+	int r;
+
 	if (all)
 		zygote_drain(NULL);
-	return joey_vmm_template_prune(all, ret_n, err);
+	r = joey_vmm_template_prune(all, ret_n, err);
+	zygote_tidy();
+	return r;
 }
 
 const struct joey_template_ops vm_templates = {

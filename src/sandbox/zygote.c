@@ -83,7 +83,9 @@ int zygote_open(const struct joey_vmm_spec *spec, int *ret, struct joey_err *err
 	if (r == 0)
 		r = place_load(&p, err);
 	if (r < 0)
-		return r;
+		return name && dir >= 0 && zygote_is_hopeless(dir, name)
+			       ? joey_err_set(err, JOEY_EK_UNSUPPORTED, ENOTRECOVERABLE, "zygotes have failed")
+			       : r;
 	pidfd = p.control > 0 ? place_pidfd(&p) : -ESRCH;
 	if (pidfd < 0)
 		return joey_err_set(err, JOEY_EK_NOT_FOUND, ESRCH, "there is no zygote");
@@ -140,6 +142,12 @@ struct draining {
 	const char *name;
 };
 
+struct stale {
+	int dir;
+	struct joey_vmm_template *v;
+	size_t n;
+};
+
 static int drain(struct vm_place *p, void *arg)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
@@ -148,6 +156,31 @@ static int drain(struct vm_place *p, void *arg)
 	if (!d->name || joey_streq(p->id, d->name))
 		(void)place_destroy(p, d->dir, &err);
 	return 0;
+}
+
+static int drop_stale(struct vm_place *p, void *arg)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	const struct stale *s = arg;
+	bool used = false;
+
+	for (size_t i = 0; i < s->n; i++)
+		used = used || (!s->v[i].why && joey_startswith(s->v[i].key, p->id));
+	if (!used || !place_is_alive(p))
+		(void)place_destroy(p, s->dir, &err);
+	return 0;
+}
+
+void zygote_tidy(void)
+{
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	autoclose int dir = zygote_dir(false);
+	struct stale s = { .dir = dir };
+
+	if (dir < 0 || joey_vmm_template_list(&s.v, &s.n, &err) < 0)
+		return;
+	(void)zygote_each(dir, drop_stale, &s);
+	joey_vmm_templates_free(s.v, s.n);
 }
 
 static void forget_failures(int dir_fd)

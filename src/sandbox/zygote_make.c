@@ -89,26 +89,6 @@ static int make_at(struct vm_place *p, const struct joey_vmm_spec *spec, int nic
 	return place_save(p, err); /* from now on it is used */
 }
 
-/* Of templates that nothing can use any more: they would never be found again. */
-static int drop_stale(struct vm_place *p, void *arg)
-{
-	autoclose int dir = zygote_dir(false);
-	autoerr struct joey_err err = JOEY_ERR_INIT;
-	struct joey_vmm_template *v = NULL;
-	bool used = false;
-	size_t n = 0;
-
-	(void)arg;
-	if (joey_vmm_template_list(&v, &n, &err) < 0)
-		return 0;
-	for (size_t i = 0; i < n; i++)
-		used = used || (!v[i].why && joey_startswith(v[i].key, p->id));
-	joey_vmm_templates_free(v, n);
-	if (!used || !place_is_alive(p))
-		(void)place_destroy(p, dir, &err);
-	return 0;
-}
-
 static int make(int dir, const char *name, const struct joey_vmm_spec *spec, unsigned wait_ms, int nice,
 		struct joey_err *err)
 {
@@ -135,11 +115,11 @@ static int make(int dir, const char *name, const struct joey_vmm_spec *spec, uns
 		zygote_note_failure(dir, name);
 		return r;
 	}
-	(void)zygote_each(dir, drop_stale, NULL);
+	zygote_tidy();
 	return 0;
 }
 
-int zygote_make(const struct joey_vmm_spec *spec, int nice, struct joey_err *err)
+int zygote_make(const struct joey_vmm_spec *spec, bool wait, int nice, struct joey_err *err)
 {
 	autoclose int dir = -EBADF;
 	autofree char *name = NULL;
@@ -149,7 +129,7 @@ int zygote_make(const struct joey_vmm_spec *spec, int nice, struct joey_err *err
 		return 0;
 	dir = zygote_dir(true);
 	r = dir < 0 ? joey_err_sys(err, dir, "make the zygotes' directory") : zygote_name(spec, &name, err);
-	return r < 0 || zygote_is_hopeless(dir, name) ? r : make(dir, name, spec, ZYGOTE_MAKE_MS, nice, err);
+	return r < 0 || zygote_is_hopeless(dir, name) ? r : make(dir, name, spec, wait ? ZYGOTE_MAKE_MS : 0, nice, err);
 }
 
 /* ---- left behind by a create ------------------------------------------------------------------------------------ */
@@ -180,7 +160,7 @@ static _Noreturn void make_main(const struct joey_create *a, unsigned nets)
 	(void)poll(NULL, 0, DELAY_MS);
 	r = machine_spec(&a->vm, a->config->resources, nets, &m, &err);
 	if (r == 0)
-		r = zygote_make(&m.spec, nice, &err);
+		r = zygote_make(&m.spec, false, nice, &err);
 	_exit(r < 0);
 }
 
