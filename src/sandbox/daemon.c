@@ -151,6 +151,9 @@ static int lock_up(struct daemon *d)
 		d->why = "the sandbox process cannot give up its privileges";
 		return -EPERM;
 	}
+	/* Who talks to a zygote says what is mounted where, and with which descriptors. */
+	joey_close(d->args->zygote_fd);
+	joey_close(d->args->cgroup_fd);
 	d->locked_up = true;
 	return 0;
 }
@@ -280,9 +283,12 @@ void daemon_main(const struct vm_daemon_args *args)
 	struct daemon *d = calloc(1, sizeof(*d));
 
 	memcpy(keep + SINGLE, args->tap_fds, sizeof(args->tap_fds));
-	daemon_cast_off("joey-sandbox", keep, JOEY_ARRAY_SIZE(keep));
-	if (args->to_fork)
-		joey_title_set("joey-sandbox", args->id);
+	daemon_cast_off(args->to_fork ? "joey-zygote" : "joey-sandbox", keep, JOEY_ARRAY_SIZE(keep));
+	if (args->to_fork) {
+		joey_title_set("joey-zygote", args->id);
+		/* It outlives who has it made: a session, a service. */
+		joey_vmm_leave_cgroups();
+	}
 	if (!d)
 		_exit(1);
 	d->args = args;

@@ -113,10 +113,8 @@ static int make(int dir, const char *name, const struct joey_vmm_spec *spec, uns
 
 		(void)place_destroy(&p, dir, &undo);
 		zygote_note_failure(dir, name);
-		return r;
 	}
-	zygote_tidy();
-	return 0;
+	return r;
 }
 
 int zygote_make(const struct joey_vmm_spec *spec, bool wait, int nice, struct joey_err *err)
@@ -129,7 +127,13 @@ int zygote_make(const struct joey_vmm_spec *spec, bool wait, int nice, struct jo
 		return 0;
 	dir = zygote_dir(true);
 	r = dir < 0 ? joey_err_sys(err, dir, "make the zygotes' directory") : zygote_name(spec, &name, err);
-	return r < 0 || zygote_is_hopeless(dir, name) ? r : make(dir, name, spec, wait ? ZYGOTE_MAKE_MS : 0, nice, err);
+	if (r < 0 || zygote_is_hopeless(dir, name))
+		return r;
+	r = make(dir, name, spec, wait ? ZYGOTE_MAKE_MS : 0, nice, err);
+	/* Its own template may have been removed meanwhile. */
+	if (r == 0)
+		zygote_tidy();
+	return r;
 }
 
 /* ---- left behind by a create ------------------------------------------------------------------------------------ */
@@ -150,8 +154,8 @@ static _Noreturn void make_main(const struct joey_create *a, unsigned nets)
 	int nice = getpriority(PRIO_PROCESS, 0), r = 0;
 	struct vm_machine m = { .kernel = NULL };
 
-	daemon_cast_off("joey-zygote", NULL, 0);
-	joey_title_set("joey-zygote", NULL);
+	daemon_cast_off("joey-maker", NULL, 0);
+	joey_title_set("joey-maker", NULL);
 	joey_vmm_leave_cgroups();
 	if (may_renice())
 		(void)setpriority(PRIO_PROCESS, 0, nice + MAKER_NICE);

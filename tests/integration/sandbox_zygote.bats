@@ -9,7 +9,7 @@ setup() {
 }
 
 teardown() {
-	until_true eval '! pgrep -x joey-zygote >/dev/null'
+	until_true eval '! pgrep -x joey-maker >/dev/null'
 	[ -z "$KEY" ] || "$RUNTIME" template remove "$KEY" >/dev/null 2>&1
 	test_teardown
 }
@@ -40,7 +40,8 @@ gone() { [ ! -d "/proc/$1" ]; }
 @test "[S17] copies: names, clock, random numbers and boot are their own, and so is the cgroup; nothing is left" {
 	have_zygote
 	local first clock q cgroup
-	[ "$(cat "/proc/$ZYGOTE/comm")" = qemu ]
+	[ "$(cat "/proc/$ZYGOTE/comm")" = qemu-zygote ]
+	[ "$(cat "/proc/$KEEPER/comm")" = joey-zygote ]
 	script 'cat /proc/sys/kernel/random/boot_id; tr -d - </proc/sys/kernel/random/uuid'
 	joey run "${VM[@]}" --bundle "$B" "$CID"
 	first=$output
@@ -59,6 +60,18 @@ gone() { [ ! -d "/proc/$1" ]; }
 	[ ! -d "$(cgroup2_mount)$cgroup" ]
 	[ ! -d "$ROOT/@vm" ]
 	! gone "$ZYGOTE"
+}
+
+@test "[S17] copies: what their processors say is random is so" {
+	have_zygote
+	local i
+	cmd probe rdrand
+	for i in 1 2; do
+		joey run "${VM[@]}" --bundle "$B" "$CID"
+		printf '%s\n' "$output" >>"$T/numbers"
+	done
+	[ "$(uname -m)" != x86_64 ] || [ "$(wc -l <"$T/numbers")" = 8 ]
+	equals "$(sort "$T/numbers" | uniq -d)" ''
 }
 
 @test "[S17] a copy is confined as others are: root, capabilities, namespaces, filter of system calls" {
@@ -82,6 +95,9 @@ gone() { [ ! -d "/proc/$1" ]; }
 	[ "$(sockets "$q" | grep -c socket)" -ge 5 ]
 	equals "$(comm -12 <(sockets "$q" | grep socket) <(sockets "$other" | grep socket))" ''
 	equals "$(comm -12 <(sockets "$q" | grep socket) <(sockets "$ZYGOTE" | grep socket))" ''
+	# nor can who holds it, the guest's first reader, talk to the zygote, or move processes into its cgroup
+	! readlink "/proc/$(sandbox_pid)/fd/"* | grep -q joey-vm-
+	equals "$(comm -12 <(sockets "$(sandbox_pid)" | grep socket) <(sockets "$KEEPER" | grep socket))" ''
 }
 
 @test "[S17] the zygote dies: its copies go on, others start without it; it stands still, or is removed" {
@@ -106,6 +122,8 @@ gone() { [ ! -d "/proc/$1" ]; }
 	kill -CONT "$ZYGOTE"
 	up
 	is_copy
+	# what was asked of it meanwhile nobody waits for
+	equals "$(pgrep -P "$ZYGOTE" | wc -l)" 1
 	rt_ok template remove "$KEY"
 	until_true gone "$ZYGOTE"
 	rt_ok exec "$CID" true
@@ -188,6 +206,6 @@ gone() { [ ! -d "/proc/$1" ]; }
 	cp "$TOOLS/launch" "$T/conmon"
 	timeout -k 5 100 "$T/conmon" -c -r -- "$RUNTIME" --root "$ROOT" "${CONF[@]}" run "${VM[@]}" --bundle "$B" "$CID" </dev/null >"$T/stdout" 2>&1 3>&- 4>&- ||
 		{ cat "$T/stdout"; false; }
-	! pgrep -x joey-zygote
+	! pgrep -x joey-maker
 	! is_there
 }

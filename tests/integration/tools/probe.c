@@ -580,10 +580,29 @@ static int cmd_clone(int argc, char **argv)
 	return 0;
 }
 
+/* What the processor says is random: in a sandbox, what the hypervisor says. */
+static int cmd_rdrand(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+#ifdef __x86_64__
+	for (int i = 0; i < 4; i++) {
+		unsigned long r = 0;
+		unsigned char ok = 0;
+
+		__asm__ volatile("rdrand %0; setc %1" : "=r"(r), "=q"(ok));
+		if (ok)
+			printf("%016lx\n", r);
+	}
+#endif
+	return 0;
+}
+
 static const struct cmd {
 	const char *name;
 	int (*fn)(int, char **);
 } cmds[] = {
+	{ "rdrand", cmd_rdrand },
 	{ "fds", cmd_fds },
 	{ "sched", cmd_sched },
 	{ "ioprio", cmd_ioprio },
