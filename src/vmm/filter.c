@@ -134,7 +134,10 @@ static int add_rules(scmp_filter_ctx ctx)
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, NR(clone), 1,
 				     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
-	return r == 0 ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), NR(clone3), 0) : r;
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), NR(clone3), 0);
+	/* It has all that it is to have; not every family knows of network namespaces. */
+	return r == 0 ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), NR(socket), 0) : r;
 }
 
 static int export_filter(scmp_filter_ctx ctx, struct sock_filter *ret, size_t max, size_t *ret_n)
@@ -160,8 +163,10 @@ static int export_filter(scmp_filter_ctx ctx, struct sock_filter *ret, size_t ma
 int vmm_filter(struct sock_filter *ret, size_t max, size_t *ret_n, struct joey_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	int r = ctx ? add_rules(ctx) : -ENOMEM;
+	int r = ctx ? seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) : -ENOMEM;
 
+	if (r == 0)
+		r = add_rules(ctx);
 	if (r == 0)
 		r = export_filter(ctx, ret, max, ret_n);
 	seccomp_release(ctx);

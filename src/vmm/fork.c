@@ -11,7 +11,7 @@
 #include "joey/zygote.h"
 #include "vmm/vmm-internal.h"
 
-enum { ANSWER_MS = 3000 };
+enum { ANSWER_MS = 3000, AGAIN_MS = 5 };
 
 /* ---- setup ------------------------------------------------------------------------------------------------------ */
 
@@ -30,6 +30,7 @@ int vmm_fork_setup(int control, struct joey_err *err)
 		       : joey_err_sys(err, errno, "set up a machine that is to be forked");
 }
 
+/* ret_fd: what came with it, if anything did. */
 static int take_answer(int sock, int *ret_fd, struct joey_err *err)
 {
 	struct pollfd p = { .fd = sock, .events = POLLIN };
@@ -92,6 +93,17 @@ static int unblock(struct ends *e, struct joey_err *err)
 	return 0;
 }
 
+/* The socket takes few at once, and does not block (launch.c): one that stands still would keep us for ever. */
+static int send_request(int sock, const struct joey_zygote_fork *f, const int *fds, size_t n)
+{
+	uint64_t until = joey_now_ms() + ANSWER_MS;
+	ssize_t r;
+
+	while ((r = joey_send_fds(sock, f, sizeof(*f), fds, n)) == -EAGAIN && joey_now_ms() < until)
+		(void)poll(NULL, 0, AGAIN_MS);
+	return r < 0 ? (int)r : 0;
+}
+
 static int request(const struct joey_vmm_start *a, const struct ends *e, struct joey_err *err)
 {
 	static const enum vmm_fd channels[] = { VMM_FD_CTL, VMM_FD_IO, VMM_FD_QMP, VMM_FD_CONSOLE };
@@ -118,7 +130,7 @@ static int request(const struct joey_vmm_start *a, const struct ends *e, struct 
 		f.flags |= JOEY_ZYGOTE_CGROUP;
 		fds[n++] = a->cgroup_fd;
 	}
-	r = joey_send_fds(a->zygote_fd, &f, sizeof(f), fds, n);
+	r = send_request(a->zygote_fd, &f, fds, n);
 	return r < 0 ? joey_err_sys(err, r, "ask for a copy of a machine") : 0;
 }
 
@@ -146,6 +158,23 @@ static int pid_of(int pidfd, pid_t *ret, struct joey_err *err)
 	return 0;
 }
 
+/* Of the zygote, with the copy's pidfd, and of the copy: whichever comes first. */
+static int take_answers(int reply, struct joey_vmm *vm, struct joey_err *err)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		autoclose int fd = -EBADF;
+
+		r = take_answer(reply, &fd, err);
+		if (r == 0 && fd >= 0 && vm->pidfd < 0)
+			vm->pidfd = joey_take_fd(&fd);
+	}
+	if (r == 0 && vm->pidfd < 0)
+		r = joey_err_set(err, JOEY_EK_OTHER, EPROTO, "fork a machine: it does not say which process it is");
+	return r < 0 ? r : pid_of(vm->pidfd, &vm->pid, err);
+}
+
 static int make_copy(const struct joey_vmm_start *a, struct joey_vmm *vm, struct ends *e, struct joey_err *err)
 {
 	static const char go[] = "{\"execute\":\"cont\"}\n";
@@ -164,11 +193,9 @@ static int make_copy(const struct joey_vmm_start *a, struct joey_vmm *vm, struct
 		r = joey_err_sys(err, errno, "write the monitor's commands");
 	if (r == 0)
 		r = request(a, e, err);
-	if (r == 0)
-		r = take_answer(reply, &vm->pidfd, err);
-	if (r == 0)
-		r = pid_of(vm->pidfd, &vm->pid, err);
-	return r < 0 ? r : take_answer(reply, NULL, err);
+	/* Both answer by ends of theirs: when they are gone nobody will. */
+	e->reply = joey_close(e->reply);
+	return r < 0 ? r : take_answers(reply, vm, err);
 }
 
 int vmm_fork(const struct joey_vmm_start *a, struct joey_vmm *ret, struct joey_err *err)

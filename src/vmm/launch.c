@@ -78,6 +78,8 @@ static int make_control(int *theirs, struct joey_vmm *vm, struct joey_err *err)
 		return joey_err_sys(err, errno, "make a socket pair");
 	vm->zygote = fds[0];
 	*theirs = fds[1];
+	if (fcntl(fds[0], F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+		return joey_err_sys(err, errno, "make a socket non-blocking");
 	return vmm_fork_setup(fds[0], err);
 }
 

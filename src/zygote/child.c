@@ -5,7 +5,8 @@
  * serving files, and the filter of system calls.  Its other threads come to life last.  Then it waits for the end of
  * whoever it was made for.
  *
- * Order: mounts first, they need privileges; descriptors before the filter; threads after everything.
+ * Order: mounts first, they need privileges; descriptors before the filter; threads are made before the last privilege
+ * goes (they get their numbers by it), and run after everything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -149,8 +150,11 @@ static long sink(struct child *c)
 	long r = 0;
 
 	for (unsigned i = 0; r >= 0 && i < c->q->head.n_nowhere; i++) {
-		int pair[2];
+		int pair[2], size;
 
+		/* Where the zygote has no tap, this number is something else. */
+		if (SYS(SYS_ioctl, c->q->head.nowhere[i], TUNGETVNETHDRSZ, &size) < 0)
+			continue;
 		r = did(c, SYS(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
 			"make a socket");
 		if (r >= 0)
@@ -163,8 +167,21 @@ static long sink(struct child *c)
 	return r;
 }
 
+/* fd becomes what stands at that number; fd < 0: an error. */
+static long place(struct child *c, long fd, int to, const char *what)
+{
+	long r = did(c, fd, what);
+
+	if (r >= 0)
+		r = did(c, SYS(SYS_dup3, fd, to, O_CLOEXEC), what);
+	if (fd >= 0)
+		(void)SYS(SYS_close, fd);
+	return r;
+}
+
 static long replace_fds(struct child *c)
 {
+	const struct inventory *v = c->have;
 	long r = 0;
 
 	for (unsigned i = 0; r >= 0 && i < c->q->head.n; i++) {
@@ -176,47 +193,52 @@ static long replace_fds(struct child *c)
 	}
 	for (unsigned i = 0; i < c->q->head.n; i++)
 		(void)SYS(SYS_close, c->q->fds[i]);
-	for (unsigned i = 0; r >= 0 && i < c->have->n_shares; i++) {
-		long fd = did(c, SYS(SYS_open, "/share", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open the share");
-
-		r = fd < 0 ? fd : did(c, SYS(SYS_dup3, fd, c->have->shares[i], O_CLOEXEC), "place the share");
-		(void)SYS(SYS_close, fd);
-	}
+	for (unsigned i = 0; r >= 0 && i < v->n_shares; i++)
+		r = place(c, SYS(SYS_open, "/share", O_RDONLY | O_DIRECTORY | O_CLOEXEC), v->shares[i],
+			  "place the share");
 	/* What is written to one of these wakes whoever reads it: each copy needs its own.  One wake too many is none.
 	 */
-	for (unsigned i = 0; r >= 0 && i < c->have->n_events; i++) {
-		long fd = did(c, SYS(SYS_eventfd2, 1, O_NONBLOCK | O_CLOEXEC), "make an eventfd");
-
-		r = fd < 0 ? fd : did(c, SYS(SYS_dup3, fd, c->have->events[i], O_CLOEXEC), "place an eventfd");
-		(void)SYS(SYS_close, fd);
-	}
+	for (unsigned i = 0; r >= 0 && i < v->n_events; i++)
+		r = place(c, SYS(SYS_eventfd2, 1, O_NONBLOCK | O_CLOEXEC), v->events[i], "place an eventfd");
+	for (unsigned i = 0; r >= 0 && i < v->n_signals; i++)
+		r = place(c, SYS(SYS_signalfd4, -1, &v->masks[i], sizeof(v->masks[i]), O_NONBLOCK | O_CLOEXEC),
+			  v->signals[i], "place a signalfd");
 	return r;
 }
 
 /* ---- privileges ------------------------------------------------------------------------------------------------- */
 
-static long drop_caps(struct child *c)
+int caps_set(uint64_t mask)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
+
+	for (int i = 0; i < 2; i++) {
+		data[i].effective = data[i].permitted = (uint32_t)(mask >> (32 * i));
+		data[i].inheritable = 0;
+	}
+	return (int)SYS(SYS_capset, &head, data);
+}
+
+/* All but those that are kept, and the one that the making of threads needs. */
+static long drop_caps(struct child *c)
+{
 	uint64_t kept = c->setup->caps;
 
 	for (unsigned cap = 0; cap < CAPS_END; cap++)
 		if (!(kept & 1ULL << cap) && SYS(SYS_prctl, PR_CAPBSET_DROP, cap) == -EPERM)
 			return did(c, -EPERM, "drop a capability");
-	for (int i = 0; i < 2; i++) {
-		data[i].effective = data[i].permitted = (uint32_t)(kept >> (32 * i));
-		data[i].inheritable = 0;
-	}
-	return did(c, SYS(SYS_capset, &head, data), "drop capabilities");
+	return did(c, caps_set(kept | 1ULL << CAP_SYS_ADMIN), "drop capabilities");
 }
 
+/* Of all threads. */
 static long set_filter(struct child *c)
 {
 	struct sock_fprog prog = { .len = (unsigned short)c->setup->n,
 				   .filter = (struct sock_filter *)(uintptr_t)c->setup->filter };
+	long r = SYS(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog);
 
-	return did(c, SYS(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog), "set the system call filter");
+	return did(c, r > 0 ? -EBUSY : r, "set the system call filter");
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
@@ -237,9 +259,13 @@ _Noreturn void child_main(const struct fork_request *q, const struct inventory *
 	if (r >= 0)
 		r = drop_caps(&c);
 	if (r >= 0)
+		r = did(&c, threads_revive(setup->caps), "revive the threads");
+	if (r >= 0)
+		r = did(&c, caps_set(setup->caps), "drop the last capability");
+	if (r >= 0)
 		r = set_filter(&c);
 	if (r >= 0)
-		r = did(&c, threads_revive(), "revive the threads");
+		threads_go();
 	answer(q->reply, r, c.what, -1);
 	(void)SYS(SYS_close, q->reply);
 	if (r < 0)
@@ -252,6 +278,13 @@ _Noreturn void child_main(const struct fork_request *q, const struct inventory *
 
 /* ---- before the fork -------------------------------------------------------------------------------------------- */
 
+struct look {
+	const struct fork_request *q;
+	struct inventory *v;
+	struct statx share;
+	int control;
+};
+
 static bool same(const char *a, const char *b)
 {
 	while (*a && *a == *b)
@@ -259,39 +292,109 @@ static bool same(const char *a, const char *b)
 	return *a == *b;
 }
 
-static void look_at(struct inventory *v, int fd, const struct statx *share)
+static bool starts(const char *s, const char *with)
 {
-	static const char prefix[] = "/proc/self/fd/";
-	char path[32] = "/proc/self/fd/", text[64], digits[8];
-	unsigned n = sizeof(prefix) - 1, k = 0;
-	struct statx st;
-	long len;
-
-	for (int x = fd; x > 0 || k == 0; x /= 10)
-		digits[k++] = (char)('0' + x % 10);
-	while (k > 0)
-		path[n++] = digits[--k];
-	path[n] = '\0';
-	len = SYS(SYS_readlink, path, text, sizeof(text) - 1);
-	if (len <= 0)
-		return;
-	text[len] = '\0';
-	if (same(text, "anon_inode:[eventfd]") && v->n_events < sizeof(v->events) / sizeof(*v->events))
-		v->events[v->n_events++] = fd;
-	if (SYS(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO, &st) == 0 && st.stx_ino == share->stx_ino &&
-	    st.stx_dev_major == share->stx_dev_major && st.stx_dev_minor == share->stx_dev_minor &&
-	    v->n_shares < sizeof(v->shares) / sizeof(*v->shares))
-		v->shares[v->n_shares++] = fd;
+	while (*with && *s == *with)
+		s++, with++;
+	return !*with;
 }
 
-int inventory_take(struct inventory *v)
+/* Something else comes there in a copy, or it is closed. */
+static bool goes(const struct look *l, int fd)
 {
-	enum { NUMBERS = 256 }; /* QEMU has some forty */
-	struct statx share;
-	long r = SYS(SYS_statx, AT_FDCWD, "/share", 0, STATX_INO, &share);
+	const struct fork_request *q = l->q;
+	bool found = fd == l->control || fd == q->reply || fd == q->life || fd == q->share || fd == q->cgroup;
 
-	v->n_events = v->n_shares = 0;
-	for (int fd = 3; r >= 0 && fd < NUMBERS; fd++)
-		look_at(v, fd, &share);
+	for (unsigned i = 0; i < q->head.n; i++)
+		found = found || fd == q->fds[i] || fd == q->head.targets[i];
+	for (unsigned i = 0; i < q->head.n_nowhere; i++)
+		found = found || fd == q->head.nowhere[i];
+	return found;
+}
+
+static void path_of(char *ret, const char *dir, int fd)
+{
+	char digits[12];
+	unsigned k = 0;
+
+	while (*dir)
+		*ret++ = *dir++;
+	for (; fd > 0 || k == 0; fd /= 10)
+		digits[k++] = (char)('0' + fd % 10);
+	while (k > 0)
+		*ret++ = digits[--k];
+	*ret = '\0';
+}
+
+/* What a signalfd hears. */
+static int mask_of(int fd, uint64_t *ret)
+{
+	static const char key[] = "sigmask:\t";
+	char path[40], text[256];
+	const char *at = text;
+	long n;
+
+	path_of(path, "/proc/self/fdinfo/", fd);
+	fd = (int)SYS(SYS_open, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	n = SYS(SYS_read, fd, text, sizeof(text) - 1);
+	(void)SYS(SYS_close, fd);
+	text[n > 0 ? n : 0] = '\0';
+	while (*at && !starts(at, key))
+		at++;
+	if (!*at)
+		return -ENODATA;
+	*ret = 0;
+	for (at += sizeof(key) - 1; *at && *at != '\n'; at++)
+		*ret = *ret << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
+	return 0;
+}
+
+static int look_at(int fd, void *arg)
+{
+	struct look *l = arg;
+	struct inventory *v = l->v;
+	struct statx st;
+	char path[40], text[64];
+	long len;
+
+	path_of(path, "/proc/self/fd/", fd);
+	len = SYS(SYS_readlink, path, text, sizeof(text) - 1);
+	if (goes(l, fd) || len <= 0)
+		return 0;
+	text[len] = '\0';
+	if (same(text, "anon_inode:[eventfd]")) {
+		if (v->n_events == sizeof(v->events) / sizeof(*v->events))
+			return -E2BIG;
+		v->events[v->n_events++] = fd;
+		return 0;
+	}
+	if (same(text, "anon_inode:[signalfd]")) {
+		if (v->n_signals == sizeof(v->signals) / sizeof(*v->signals))
+			return -E2BIG;
+		v->signals[v->n_signals] = fd;
+		return mask_of(fd, &v->masks[v->n_signals++]);
+	}
+	/* Nobody knows what it would be in two processes. */
+	if (starts(text, "anon_inode:") || starts(text, "socket:") || starts(text, "pipe:") || starts(text, "/share/"))
+		return -ENOTUNIQ;
+	if (SYS(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO, &st) == 0 && st.stx_ino == l->share.stx_ino &&
+	    st.stx_dev_major == l->share.stx_dev_major && st.stx_dev_minor == l->share.stx_dev_minor) {
+		if (v->n_shares == sizeof(v->shares) / sizeof(*v->shares))
+			return -E2BIG;
+		v->shares[v->n_shares++] = fd;
+	}
+	return 0;
+}
+
+int inventory_take(const struct fork_request *q, int control, struct inventory *v)
+{
+	struct look l = { .q = q, .v = v, .control = control };
+	long r = SYS(SYS_statx, AT_FDCWD, "/share", 0, STATX_INO, &l.share);
+
+	v->n_events = v->n_signals = v->n_shares = 0;
+	if (r >= 0)
+		r = each_number("/proc/self/fd", look_at, &l);
 	return r < 0 ? (int)r : v->n_shares == 0 || v->n_events == 0 ? -ENOENT : 0;
 }

@@ -5,8 +5,9 @@
  * each, with the old one's thread pointer, whose first step is the return from that signal.  Nothing depends on where
  * the threads were: locks that they hold are held in the copy, by the same threads.
  *
- * What a thread has beyond its memory and registers, it is given again: the number in its descriptor (which the C
- * library compares with; found by its value), the robust list, and restartable sequences.
+ * What a thread has beyond its memory and registers, it is given again: its number (locks of some kinds name their
+ * owner by it), the place that is cleared when it ends (where its descriptor has the number; found by its value), the
+ * robust list, and restartable sequences.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
 
 #include "zygote/zygote-internal.h"
 
@@ -27,12 +27,10 @@ enum {
 	RSEQ_SIGNATURE = 0x53053053,
 };
 
-enum state { RUNNING, STOPPED };
-
 struct thread {
 	int tid;
-	_Atomic int state;
-	void *context; /* ucontext_t in its signal frame */
+	_Atomic uint32_t stopped; /* in this round */
+	void *context;            /* ucontext_t in its signal frame */
 	unsigned long tp;
 	void *robust;
 	size_t robust_len;
@@ -40,8 +38,7 @@ struct thread {
 
 static struct thread threads[THREADS_MAX];
 static unsigned n_threads;
-static _Atomic uint32_t round;
-static _Atomic int stopping;
+static _Atomic uint32_t round; /* odd: they are to stop */
 static char stacks[THREADS_MAX][STACK] __attribute__((aligned(64)));
 
 /* Of the C library, where it has them. */
@@ -63,15 +60,15 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 	(void)sig;
 	if (info->si_code != SI_TKILL)
 		SYS(SYS_exit_group, 128 + STOP_SIGNAL);
-	/* One that was on its way for longer than it was waited for. */
-	for (unsigned i = 0; atomic_load(&stopping) && i < n_threads; i++) {
+	/* One that was on its way for longer than it was waited for has an earlier round: it does not count. */
+	for (unsigned i = 0; (now & 1) && i < n_threads; i++) {
 		struct thread *t = &threads[i];
 
 		if (t->tid != tid)
 			continue;
 		t->context = context;
 		t->tp = thread_pointer();
-		atomic_store(&t->state, STOPPED);
+		atomic_store(&t->stopped, now);
 		while (atomic_load(&round) == now)
 			wait_for_change(&round, now);
 		return;
@@ -114,46 +111,46 @@ static int number(const char *s)
 	return *s ? 0 : n;
 }
 
-/* Calls each with the numbers of all threads but this one; returns how many there are. */
-static int each_thread(void (*what)(int tid))
+int each_number(const char *dir, int (*what)(int number, void *arg), void *arg)
 {
 	static char buf[8192] __attribute__((aligned(8)));
-	int fd = (int)SYS(SYS_open, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int self = (int)SYS(SYS_gettid), count = 0;
-	long n;
+	int fd = (int)SYS(SYS_open, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = fd < 0 ? fd : 0;
+	long n = 0;
 
-	if (fd < 0)
-		return fd;
-	while ((n = SYS(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
-		for (long at = 0; at < n;) {
+	while (r >= 0 && (n = SYS(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
+		for (long at = 0; at < n && r >= 0;) {
 			const struct entry *e = (const struct entry *)(const void *)(buf + at);
-			int tid = number(e->name);
+			int k = e->name[0] == '.' ? -1 : number(e->name);
 
-			if (tid > 0 && tid != self) {
-				what(tid);
-				count++;
-			}
+			if (k >= 0 && k != fd)
+				r = what(k, arg);
 			at += e->len;
 		}
-	(void)SYS(SYS_close, fd);
-	return n < 0 ? (int)n : count;
+	if (fd >= 0)
+		(void)SYS(SYS_close, fd);
+	return n < 0 ? (int)n : r < 0 ? r : 0;
 }
 
-static void note(int tid)
+static int note(int tid, void *arg)
 {
 	struct thread *t = &threads[n_threads];
 
+	if (tid == *(const int *)arg)
+		return 0;
 	if (n_threads >= THREADS_MAX)
-		return;
+		return -E2BIG;
 	zero(t, sizeof(*t));
 	t->tid = tid;
 	(void)SYS(SYS_get_robust_list, tid, &t->robust, &t->robust_len);
 	n_threads++;
+	return 0;
 }
 
-static void count_only(int tid)
+static int count(int tid, void *arg)
 {
 	(void)tid;
+	++*(unsigned *)arg;
+	return 0;
 }
 
 static void nap(void)
@@ -174,7 +171,7 @@ static int stop_listed(void)
 	for (int i = 0; i < STOP_MS * 10 && stopped < n_threads; i++) {
 		stopped = 0;
 		for (unsigned k = 0; k < n_threads; k++)
-			stopped += atomic_load(&threads[k].state) == STOPPED;
+			stopped += atomic_load(&threads[k].stopped) == atomic_load(&round);
 		if (stopped < n_threads)
 			nap();
 	}
@@ -183,7 +180,6 @@ static int stop_listed(void)
 
 void threads_release(void)
 {
-	atomic_store(&stopping, 0);
 	atomic_fetch_add(&round, 1);
 	(void)SYS(SYS_futex, &round, FUTEX_WAKE, THREADS_MAX, 0);
 }
@@ -191,19 +187,21 @@ void threads_release(void)
 /* A thread that ends or starts meanwhile: from the beginning. */
 int threads_stop(void)
 {
-	int r = set_handler();
+	static const char tasks[] = "/proc/self/task";
+	int self = (int)SYS(SYS_gettid), r = set_handler();
 
 	for (int i = 0; r == 0 && i < TRIES; i++) {
+		unsigned all = 0;
+
 		n_threads = 0;
-		r = each_thread(note);
-		if (r < 0 || n_threads >= THREADS_MAX)
-			return r < 0 ? r : -E2BIG;
-		atomic_store(&stopping, 1);
-		if (stop_listed() == 0 && each_thread(count_only) == (int)n_threads)
+		r = each_number(tasks, note, &self);
+		if (r < 0)
+			return r;
+		atomic_fetch_add(&round, 1);
+		if (stop_listed() == 0 && each_number(tasks, count, &all) == 0 && all == n_threads + 1)
 			return 0;
 		threads_release();
 		nap();
-		r = 0;
 	}
 	return r < 0 ? r : -EAGAIN;
 }
@@ -224,60 +222,89 @@ static int find_number(void)
 	return -ENOTRECOVERABLE;
 }
 
+static uint64_t caps;
+static _Atomic uint32_t made, failed, go;
+
 static __attribute__((noreturn, used)) void zygote_revived(struct thread *t)
 {
+	if (caps_set(caps) < 0)
+		atomic_store(&failed, 1);
 	if (t->robust)
 		(void)SYS(SYS_set_robust_list, t->robust, t->robust_len);
 #ifdef SYS_rseq
 	if (&__rseq_offset && &__rseq_size && __rseq_size)
 		(void)SYS(SYS_rseq, t->tp + (unsigned long)__rseq_offset, 32, 0, RSEQ_SIGNATURE);
 #endif
+	atomic_fetch_add(&made, 1);
+	(void)SYS(SYS_futex, &made, FUTEX_WAKE, 1, 0);
+	while (!atomic_load(&go))
+		wait_for_change(&go, 0);
 	/* The frame is the handler's, above the context is what it would have returned to: the kernel takes it from
 	 * here. */
 	__asm__ volatile("mov %0, %%rsp\n\tmov $15, %%eax\n\tsyscall\n\thlt" : : "r"(t->context) : "memory");
 	__builtin_unreachable();
 }
 
-static long clone_thread(unsigned long flags, void *stack_top, void *run, void *arg, unsigned long tp, int *tid)
+static long clone_thread(struct clone_args *a, void *run, void *arg)
 {
-	register int *r10 __asm__("r10") = tid;
-	register unsigned long r8 __asm__("r8") = tp;
 	register void *r12 __asm__("r12") = run;
 	register void *r13 __asm__("r13") = arg;
 	long r;
 
+	a->flags |= CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 	__asm__ volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\txor %%ebp, %%ebp\n\tmov %%r13, %%rdi\n\tcall "
 			 "*%%r12\n\thlt\n1:"
 			 : "=a"(r)
-			 : "a"(SYS_clone), "D"(flags), "S"(stack_top), "d"(tid), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
+			 : "a"(SYS_clone3), "D"(a), "S"(sizeof(*a)), "r"(r12), "r"(r13)
 			 : "rcx", "r11", "memory");
 	return r;
 }
 
-static const unsigned long thread_flags =
-	CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
-
-int threads_revive(void)
+int threads_revive(uint64_t keep)
 {
 	int at = find_number();
 
 	if (at < 0)
 		return at;
+	caps = keep;
+	atomic_fetch_add(&round, 1);
 	for (unsigned i = 0; i < n_threads; i++) {
 		struct thread *t = &threads[i];
-		long r = clone_thread(thread_flags | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-				      stacks[i] + STACK, zygote_revived, t, t->tp, (int *)(t->tp + (unsigned long)at));
+		struct clone_args a;
+		long r;
 
+		zero(&a, sizeof(a));
+		a.flags = CLONE_SETTLS | CLONE_CHILD_CLEARTID;
+		a.stack = (uint64_t)(uintptr_t)stacks[i];
+		a.stack_size = STACK;
+		a.tls = t->tp;
+		a.child_tid = t->tp + (unsigned long)at;
+		a.set_tid = (uint64_t)(uintptr_t)&t->tid;
+		a.set_tid_size = 1;
+		r = clone_thread(&a, zygote_revived, t);
 		if (r < 0)
 			return (int)r;
 	}
-	return 0;
+	for (uint32_t n; (n = atomic_load(&made)) < n_threads;)
+		wait_for_change(&made, n);
+	return atomic_load(&failed) ? -EPERM : 0;
+}
+
+void threads_go(void)
+{
+	atomic_store(&go, 1);
+	(void)SYS(SYS_futex, &go, FUTEX_WAKE, THREADS_MAX, 0);
 }
 
 int thread_start(void (*run)(void *arg), void *arg)
 {
 	static char stack[256 << 10] __attribute__((aligned(64)));
-	long r = clone_thread(thread_flags, stack + sizeof(stack), run, arg, 0, NULL);
+	struct clone_args a;
+	long r;
 
+	zero(&a, sizeof(a));
+	a.stack = (uint64_t)(uintptr_t)stack;
+	a.stack_size = sizeof(stack);
+	r = clone_thread(&a, run, arg);
 	return r < 0 ? (int)r : 0;
 }

@@ -8,6 +8,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 
 #include "joey/zygote.h"
@@ -57,10 +58,13 @@ enum { THREADS_MAX = 256 };
 /* They stay where they are until threads_release(). */
 int threads_stop(void);
 void threads_release(void);
-/* In a copy, which has none yet. */
-int threads_revive(void);
+/* In a copy, which has none yet; it needs CAP_SYS_ADMIN.  They have these capabilities, and wait for threads_go(). */
+int threads_revive(uint64_t keep);
+void threads_go(void);
 /* A thread that the C library knows nothing of; with the thread pointer of its maker, which it may not use. */
 int thread_start(void (*run)(void *arg), void *arg);
+/* Of a directory of /proc; < 0 ends the walk and is returned. */
+int each_number(const char *dir, int (*what)(int number, void *arg), void *arg);
 
 /* ---- child.c: a copy's first steps ------------------------------------------------------------------------------ */
 
@@ -70,16 +74,19 @@ struct fork_request {
 	int fds[JOEY_ZYGOTE_TARGETS_MAX];
 };
 
-/* What there is in the zygote that copies may not have in common.  Looked at before each fork. */
+/* What there is in the zygote that copies may not have in common.  Looked at before each fork, which is not made where
+ * there is something that cannot be replaced. */
 struct inventory {
-	int events[64], shares[8];
-	unsigned n_events, n_shares;
+	int events[64], signals[4], shares[8];
+	uint64_t masks[4]; /* of signals */
+	unsigned n_events, n_signals, n_shares;
 };
-int inventory_take(struct inventory *ret);
+int inventory_take(const struct fork_request *q, int control, struct inventory *ret);
 
 /* Never returns to the zygote's loop. */
 _Noreturn void child_main(const struct fork_request *q, const struct inventory *have,
 			  const struct joey_zygote_setup *setup);
+int caps_set(uint64_t mask);
 void answer(int sock, long r, const char *what, int fd);
 
 /* ---- zygote.c --------------------------------------------------------------------------------------------------- */

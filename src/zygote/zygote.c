@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The library that is loaded into a QEMU which is to be forked (include/joey/zygote.h): a thread beside QEMU's own,
- * which the C library knows nothing of, takes requests.  And two functions in the place of the C library's: guest
- * memory must be in copies, which QEMU forbids, and what a tap was set to cannot be asked for later.
+ * which the C library knows nothing of, takes requests.  And functions in the place of the C library's: guest
+ * memory must be in copies, which QEMU forbids, and what a tap was set to cannot be asked for later.  And those by
+ * which the guest gets random numbers (its processor's and its device's): a generator's state would be the same in all
+ * copies.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -61,6 +65,33 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	if (r < 0)
 		errno = (int)-r;
 	return r < 0 ? -1 : (int)r;
+}
+
+/* By their names in two libraries, of which QEMU has the one or the other. */
+EXPORT int gnutls_rnd(int level, void *data, size_t len);
+EXPORT void gcry_randomize(void *data, size_t len, int level);
+
+int gnutls_rnd(int level, void *data, size_t len)
+{
+	char *at = data;
+
+	(void)level;
+	while (len > 0) {
+		long n = SYS(SYS_getrandom, at, len, 0);
+
+		if (n < 0 && n != -EINTR)
+			SYS(SYS_exit_group, 1);
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+void gcry_randomize(void *data, size_t len, int level)
+{
+	(void)gnutls_rnd(level, data, len);
 }
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
@@ -149,21 +180,30 @@ static long make_copy(const struct fork_request *q, int *ret_pidfd)
 	return SYS(SYS_clone3, &args, sizeof(args));
 }
 
+/* Who has asked may not have waited. */
+static bool is_wanted(const struct fork_request *q)
+{
+	struct pollfd p = { .fd = q->life };
+
+	return SYS(SYS_poll, &p, 1, 0) == 0;
+}
+
 static void serve(const struct fork_request *q)
 {
 	static struct inventory have;
+	const char *what = "clone";
 	int pidfd = -1;
-	long r = threads_stop();
+	long r = is_wanted(q) ? threads_stop() : -ECANCELED;
 
 	if (r < 0) {
 		answer(q->reply, r, "stop the threads", -1);
 		return;
 	}
-	r = inventory_take(&have);
-	if (r < 0)
-		answer(q->reply, r, "look at the descriptors", -1);
-	else
+	r = inventory_take(q, control, &have);
+	if (r >= 0)
 		r = make_copy(q, &pidfd);
+	else
+		what = "look at the descriptors";
 	if (r == 0) {
 		(void)SYS(SYS_close, control);
 		if (q->cgroup >= 0)
@@ -174,7 +214,7 @@ static void serve(const struct fork_request *q)
 	if (pidfd >= 0)
 		answer(q->reply, 0, 0, pidfd);
 	else
-		answer(q->reply, r, "clone", -1);
+		answer(q->reply, r, what, -1);
 	(void)SYS(SYS_close, pidfd);
 }
 
@@ -220,5 +260,7 @@ static __attribute__((constructor)) void begin(void)
 	(void)SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof(all));
 	if (thread_start(run, 0) < 0)
 		SYS(SYS_exit_group, 1);
+	/* Of the process; its copies' is that of the thread which was just made. */
+	(void)SYS(SYS_prctl, PR_SET_NAME, "qemu-zygote");
 	(void)SYS(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof(all));
 }
