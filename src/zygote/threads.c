@@ -160,6 +160,12 @@ static void nap(void)
 	(void)SYS(SYS_nanosleep, ts, 0);
 }
 
+static bool is_stopped(unsigned i)
+{
+	return atomic_load(&threads[i].stopped) == atomic_load(&round);
+}
+
+/* One that has ended is not waited for. */
 static int stop_listed(void)
 {
 	int pid = (int)SYS(SYS_getpid);
@@ -169,11 +175,12 @@ static int stop_listed(void)
 		if (SYS(SYS_tgkill, pid, threads[i].tid, STOP_SIGNAL) < 0)
 			return -EAGAIN;
 	for (int i = 0; i < STOP_MS * 10 && stopped < n_threads; i++) {
-		stopped = 0;
-		for (unsigned k = 0; k < n_threads; k++)
-			stopped += atomic_load(&threads[k].stopped) == atomic_load(&round);
-		if (stopped < n_threads)
+		if (i > 0)
 			nap();
+		for (stopped = 0; stopped < n_threads && is_stopped(stopped); stopped++)
+			;
+		if (stopped < n_threads && SYS(SYS_tgkill, pid, threads[stopped].tid, 0) < 0)
+			return -EAGAIN;
 	}
 	return stopped == n_threads ? 0 : -EAGAIN;
 }
