@@ -264,12 +264,12 @@ _Noreturn void child_main(const struct fork_request *q, const struct inventory *
 		r = did(&c, caps_set(setup->caps), "drop the last capability");
 	if (r >= 0)
 		r = set_filter(&c);
-	if (r >= 0)
-		threads_go();
+	/* What is heard there is ours: the guest's code has not run yet. */
 	answer(q->reply, r, c.what, -1);
 	(void)SYS(SYS_close, q->reply);
 	if (r < 0)
 		SYS(SYS_exit_group, 1);
+	threads_go();
 	while (SYS(SYS_poll, &life, 1, -1) != 1)
 		;
 	SYS(SYS_exit_group, 0);

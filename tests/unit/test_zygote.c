@@ -194,25 +194,32 @@ static int make_share(const char *text)
 	return mnt;
 }
 
-/* Asks; the reply's end. */
-static int ask(const struct zygote *z, struct copy *c, const char *share)
+/* Asks; the reply's end.  The share, which is closed; cgroup: where there is none it is wrong. */
+static int ask_with(const struct zygote *z, struct copy *c, int share, int cgroup)
 {
 	struct joey_zygote_fork f = { .magic = JOEY_ZYGOTE_MAGIC, .n = 1, .targets = { COMMANDS } };
-	int reply[2], life[2], commands[2], fds[4];
+	int reply[2], life[2], commands[2], fds[5];
 
 	pair_of(SOCK_SEQPACKET, reply);
 	pair_of(SOCK_STREAM, life);
 	pair_of(SOCK_SEQPACKET, commands);
 	fds[0] = reply[1];
 	fds[1] = life[1];
-	fds[2] = make_share(share);
+	fds[2] = share;
 	fds[3] = commands[1];
-	assert_int_equal(joey_send_fds(z->control, &f, sizeof(f), fds, 4), sizeof(f));
+	fds[4] = cgroup;
+	f.flags = cgroup >= 0 ? JOEY_ZYGOTE_CGROUP : 0;
+	assert_int_equal(joey_send_fds(z->control, &f, sizeof(f), fds, cgroup >= 0 ? 5 : 4), sizeof(f));
 	for (size_t i = 0; i < 4; i++)
 		close(fds[i]);
 	c->life = life[0];
 	c->commands = commands[0];
 	return reply[0];
+}
+
+static int ask(const struct zygote *z, struct copy *c, const char *share)
+{
+	return ask_with(z, c, make_share(share), -1);
 }
 
 /* Two answers, in any order. */
@@ -518,6 +525,54 @@ static void wrong_words(void **state)
 	end(&z);
 }
 
+static unsigned entries(pid_t pid, const char *name)
+{
+	const struct dirent *e;
+	unsigned n = 0;
+	char path[48];
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+/* A step that fails is told of, and leaves nothing: no process, no descriptor, no thread that stands still. */
+static void steps_fail(void **state)
+{
+	struct zygote z = ZYGOTE_INIT;
+	unsigned fds, threads;
+
+	(void)state;
+	NEED();
+	set_up(&z);
+	fds = entries(z.pid, "fd");
+	threads = entries(z.pid, "task");
+	for (int i = 0; i < 4; i++) {
+		int null = open("/dev/null", O_RDONLY | O_CLOEXEC), reply;
+		struct copy c = COPY_INIT;
+
+		/* no cgroup; no mount; as it should be */
+		reply = ask_with(&z, &c, i % 3 == 1 ? dup(null) : make_share("x"), i % 3 == 0 ? null : -1);
+		if (i % 3 == 2)
+			assert_int_equal(await(reply, &c), 0);
+		else
+			assert_true(await(reply, &c) > 0);
+		assert_true(i % 3 != 0 || c.pidfd < 0);
+		assert_true(i % 3 != 1 || c.pidfd < 0 || ends(&c));
+		drop(&c);
+		close(null);
+	}
+	assert_string_equal(say(z.commands, "report"), "ok");
+	assert_int_equal(entries(z.pid, "fd"), fds);
+	assert_int_equal(entries(z.pid, "task"), threads);
+	end(&z);
+}
+
 /* What nobody waits for any more is not made; and a copy that has lost its holder while it was made ends. */
 static void unwanted(void **state)
 {
@@ -630,8 +685,8 @@ int main(void)
 		cmocka_unit_test(threads_go_on),     cmocka_unit_test(threads_come_and_go),
 		cmocka_unit_test(nothing_in_common), cmocka_unit_test(confined),
 		cmocka_unit_test(forbidden),         cmocka_unit_test(wrong_words),
-		cmocka_unit_test(unwanted),          cmocka_unit_test(stands_still),
-		cmocka_unit_test(filters),
+		cmocka_unit_test(steps_fail),        cmocka_unit_test(unwanted),
+		cmocka_unit_test(stands_still),      cmocka_unit_test(filters),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);
