@@ -573,6 +573,16 @@ static void steps_fail(void **state)
 	end(&z);
 }
 
+/* All of its threads. */
+static void stop(const struct zygote *z)
+{
+	int wstatus;
+
+	assert_int_equal(kill(z->pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(z->pid, &wstatus, WUNTRACED), z->pid);
+	assert_true(WIFSTOPPED(wstatus));
+}
+
 /* What nobody waits for any more is not made; and a copy that has lost its holder while it was made ends. */
 static void unwanted(void **state)
 {
@@ -583,7 +593,7 @@ static void unwanted(void **state)
 	(void)state;
 	NEED();
 	set_up(&z);
-	assert_int_equal(kill(z.pid, SIGSTOP), 0);
+	stop(&z);
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(c); i++)
 		reply[i] = ask(&z, &c[i], "x");
 	close(c[0].life);
@@ -597,7 +607,7 @@ static void unwanted(void **state)
 	assert_int_equal(await(reply[2], &c[2]), 0);
 	assert_string_equal(say(c[2].commands, "report"), "ok");
 	/* killed half-way */
-	assert_int_equal(kill(z.pid, SIGSTOP), 0);
+	stop(&z);
 	reply[0] = ask(&z, &c[0], "x");
 	assert_int_equal(kill(z.pid, SIGKILL), 0);
 	assert_int_equal(await(reply[0], &c[0]), EPIPE);
