@@ -307,8 +307,6 @@ static bool goes(const struct look *l, int fd)
 
 	for (unsigned i = 0; i < q->head.n; i++)
 		found = found || fd == q->fds[i] || fd == q->head.targets[i];
-	for (unsigned i = 0; i < q->head.n_nowhere; i++)
-		found = found || fd == q->head.nowhere[i];
 	return found;
 }
 
