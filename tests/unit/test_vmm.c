@@ -654,6 +654,7 @@ static int share_fd(void)
 static int start_as(const struct joey_vmm_spec *spec, struct joey_vmm *vm, struct joey_err *err)
 {
 	const struct joey_vmm_start args = { .spec = spec,
+					     .zygote_fd = -EBADF,
 					     .share_fd = share_fd(),
 					     .tap_fds = { -EBADF, -EBADF, -EBADF, -EBADF },
 					     .cgroup_fd = -EBADF,

@@ -137,6 +137,7 @@ static bool ask(struct joey_vmm *vm, const char *line, const char *end, char *an
 static void start_one(const struct joey_vmm_spec *spec, struct joey_vmm *vm)
 {
 	struct joey_vmm_start args = { .spec = spec,
+				       .zygote_fd = -EBADF,
 				       .share_fd = share_fd,
 				       .tap_fds = { -EBADF, -EBADF, -EBADF, -EBADF },
 				       .cgroup_fd = -EBADF,
