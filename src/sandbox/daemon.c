@@ -19,7 +19,7 @@ enum { LAST_WORDS_MS = 1000, FAILURE_MS = 5000, ROOM = 256 << 10 };
 
 /* ---- the loop --------------------------------------------------------------------------------------------------- */
 
-enum { F_LISTEN, F_CTL, F_IO, F_QMP, F_CONSOLE, F_MACHINE, F_FIXED };
+enum { F_LISTEN, F_CTL, F_IO, F_QMP, F_CONSOLE, F_MACHINE, F_ZYGOTE, F_FIXED };
 
 static bool has_room(const struct joey_wire_out *o)
 {
@@ -44,6 +44,7 @@ static size_t want(const struct daemon *d, struct pollfd *p)
 	p[F_QMP] = (struct pollfd){ .fd = d->vm.qmp, .events = POLLIN };
 	p[F_CONSOLE] = (struct pollfd){ .fd = d->vm.console, .events = POLLIN };
 	p[F_MACHINE] = (struct pollfd){ .fd = d->vm.pidfd, .events = POLLIN };
+	p[F_ZYGOTE] = (struct pollfd){ .fd = d->vm.zygote };
 	for (size_t i = 0; i < d->n_procs; i++)
 		p[n++] = (struct pollfd){ .fd = d->procs[i]->sock, .events = out_events(&d->procs[i]->out, room) };
 	for (size_t i = 0; i < d->n_conns; i++)
@@ -67,6 +68,10 @@ static int take_guest(struct daemon *d, const struct pollfd *p)
 	if (readable(&p[F_QMP]) && joey_vmm_monitor(&d->vm, NULL) < 0) {
 		d->why = "the hypervisor reports a failure";
 		return -EIO;
+	}
+	if (readable(&p[F_ZYGOTE])) {
+		d->why = "nobody can ask for copies any more";
+		return -EPIPE;
 	}
 	if (readable(&p[F_MACHINE])) {
 		d->why = "the hypervisor has ended";

@@ -131,6 +131,8 @@ static int request(const struct joey_vmm_start *a, const struct ends *e, struct 
 		fds[n++] = a->cgroup_fd;
 	}
 	r = send_request(a->zygote_fd, &f, fds, n);
+	if (r == -EAGAIN)
+		return joey_err_set(err, JOEY_EK_TIMEOUT, ETIMEDOUT, "ask for a copy of a machine: timed out");
 	return r < 0 ? joey_err_sys(err, r, "ask for a copy of a machine") : 0;
 }
 
@@ -208,6 +210,9 @@ int vmm_fork(const struct joey_vmm_start *a, struct joey_vmm *ret, struct joey_e
 		e.theirs[i] = -EBADF;
 	r = make_copy(a, &vm, &e, err);
 	close_ends(&e);
+	/* One that hangs would cost everybody as much: its keeper, which has the same socket, ends it. */
+	if (r < 0 && err->kind == JOEY_EK_TIMEOUT)
+		(void)shutdown(a->zygote_fd, SHUT_RDWR);
 	if (r < 0) {
 		joey_vmm_end(&vm);
 		return r;

@@ -118,8 +118,12 @@ gone() { [ ! -d "/proc/$1" ]; }
 	kill -STOP "$ZYGOTE"
 	up
 	is_copy "$CID" false
+	until_true gone "$ZYGOTE"
 	rt_ok delete --force "$CID"
-	kill -CONT "$ZYGOTE"
+	up
+	rt_ok delete --force "$CID"
+	until_true is_there
+	ZYGOTE=$("$HERE/../lib/sandbox-info.py" "$(place)/sock" | jq .hypervisorPid)
 	up
 	is_copy
 	# what was asked of it meanwhile nobody waits for
