@@ -81,7 +81,7 @@ struct joey_vmm_start {
 	int cgroup_fd; /* QEMU is born in it; -EBADF: in the caller's.  The making of a template is in no cgroup. */
 	int block_fd;  /* O_RDONLY: file or block device, the disk of the machine; -EBADF: none */
 	int zygote_fd; /* joey_vmm.zygote of a frozen machine of this spec: a copy of that one; -EBADF: not so */
-	bool to_fork;  /* it is to be frozen and forked; needs a template, and joey_vmm_can_fork() */
+	bool to_fork;  /* it is to be frozen and forked; needs a template (none is made), and joey_vmm_can_fork() */
 	/* Said while a template is being built, which takes seconds; may be NULL. */
 	void (*progress)(void *arg, const char *text);
 	void *arg;
@@ -104,6 +104,8 @@ int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, stru
  * emulation has translated it) is copied on write.  Emulation only: KVM's machines cannot be copied.
  */
 bool joey_vmm_can_fork(const struct joey_vmm_spec *spec);
+/* Is there a template of it that can be used? */
+bool joey_vmm_has_template(const struct joey_vmm_spec *spec);
 /* The program that a container in it is to run (src/zygote/first.c), O_RDONLY; -errno. */
 int joey_vmm_open_first(void);
 /* It stands still from now on, and copies can be made.  Takes milliseconds; seconds at most. */

@@ -9,14 +9,15 @@
 enum {
 	ZYGOTE_KEY_SHOWN = 32, /* digits of the template's key in a name */
 	ZYGOTE_MAKE_MS = 60000,
+	ZYGOTE_WAIT_MS = 10000, /* for one that is being made and is to end */
 };
 
 /* /run/joey-cache/zygotes; or -errno. */
 int zygote_dir(bool make);
 /* The name of the one for this spec; heap. */
 int zygote_name(const struct joey_vmm_spec *spec, char **ret, struct joey_err *err);
-/* For each place that nobody else has locked; what: > 0 ends the walk and is returned. */
-int zygote_each(int dir, int (*what)(struct vm_place *p, void *arg), void *arg);
+/* For each place that nobody else has locked for longer than that; what: > 0 ends the walk and is returned. */
+int zygote_each(int dir, unsigned wait_ms, int (*what)(struct vm_place *p, void *arg), void *arg);
 /* Making one of that name has failed so often that it is not tried again; note: once more. */
 bool zygote_is_hopeless(int dir, const char *name);
 void zygote_note_failure(int dir, const char *name);

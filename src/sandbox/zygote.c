@@ -42,7 +42,7 @@ int zygote_name(const struct joey_vmm_spec *spec, char **ret, struct joey_err *e
 	return r;
 }
 
-int zygote_each(int dir_fd, int (*what)(struct vm_place *p, void *arg), void *arg)
+int zygote_each(int dir_fd, unsigned wait_ms, int (*what)(struct vm_place *p, void *arg), void *arg)
 {
 	autoclose int fd = openat(dir_fd, VM_PLACES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	const struct dirent *e;
@@ -57,7 +57,7 @@ int zygote_each(int dir_fd, int (*what)(struct vm_place *p, void *arg), void *ar
 		autoerr struct joey_err err = JOEY_ERR_INIT;
 
 		if (e->d_name[0] == '.' || place_open(&p, dir_fd, e->d_name, false, &err) < 0 ||
-		    place_lock(&p, 0, &err) < 0 || place_load(&p, &err) < 0) {
+		    place_lock(&p, wait_ms, &err) < 0 || place_load(&p, &err) < 0) {
 			joey_debug("zygote: %s", joey_err_text(&err));
 			continue;
 		}
@@ -179,7 +179,7 @@ void zygote_tidy(void)
 
 	if (dir < 0 || joey_vmm_template_list(&s.v, &s.n, &err) < 0)
 		return;
-	(void)zygote_each(dir, drop_stale, &s);
+	(void)zygote_each(dir, 0, drop_stale, &s);
 	joey_vmm_templates_free(s.v, s.n);
 }
 
@@ -207,5 +207,5 @@ void zygote_drain(const char *template)
 	if (dir < 0)
 		return;
 	forget_failures(dir);
-	(void)zygote_each(dir, drain, &d);
+	(void)zygote_each(dir, ZYGOTE_WAIT_MS, drain, &d);
 }

@@ -123,7 +123,7 @@ int zygote_make(const struct joey_vmm_spec *spec, bool wait, int nice, struct jo
 	autofree char *name = NULL;
 	int r;
 
-	if (!joey_vmm_can_fork(spec))
+	if (!joey_vmm_can_fork(spec) || !joey_vmm_has_template(spec))
 		return 0;
 	dir = zygote_dir(true);
 	r = dir < 0 ? joey_err_sys(err, dir, "make the zygotes' directory") : zygote_name(spec, &name, err);

@@ -80,7 +80,8 @@ static int start(const struct joey_vmm_start *args, const struct vmm_inputs *in,
 	if (in->spec.no_template)
 		return boot_cold(in, &l, ret, err);
 
-	r = vmm_template_get(in, args->progress, args->arg, &image, &why);
+	r = args->to_fork ? vmm_template_find(in, &image, &why)
+			  : vmm_template_get(in, args->progress, args->arg, &image, &why);
 	if (r == 0)
 		r = restore(&image, &l, ret, &why);
 	vmm_image_done(&image);

@@ -79,6 +79,28 @@ int vmm_template_get(const struct vmm_inputs *in, void (*progress)(void *arg, co
 	return r < 0 ? r : make(dir, in, progress, arg, ret, err);
 }
 
+int vmm_template_find(const struct vmm_inputs *in, struct vmm_image *ret, struct joey_err *err)
+{
+	autoclose int dir = -EBADF;
+	int r = vmm_store_open(&dir, err);
+
+	return r < 0 ? r : vmm_store_get(dir, in->key, ret, err);
+}
+
+bool joey_vmm_has_template(const struct joey_vmm_spec *spec)
+{
+	struct vmm_inputs in = VMM_INPUTS_INIT;
+	struct vmm_image image = VMM_IMAGE_INIT;
+	autoerr struct joey_err err = JOEY_ERR_INIT;
+	int r = vmm_inputs_open(spec, &in, &err);
+
+	if (r == 0)
+		r = vmm_template_find(&in, &image, &err);
+	vmm_image_done(&image);
+	vmm_inputs_done(&in);
+	return r == 0;
+}
+
 void joey_vmm_template_failed(const struct joey_vmm_spec *spec)
 {
 	struct vmm_inputs in = VMM_INPUTS_INIT;

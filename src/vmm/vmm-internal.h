@@ -249,6 +249,8 @@ void vmm_catalog_tidy(int dir_fd);
 /* template.c: gets the template of the inputs, building it under the lock when there is none. */
 int vmm_template_get(const struct vmm_inputs *in, void (*progress)(void *arg, const char *text), void *arg,
 		     struct vmm_image *ret, struct joey_err *err);
+/* The one that there is. */
+int vmm_template_find(const struct vmm_inputs *in, struct vmm_image *ret, struct joey_err *err);
 
 /* ---- accel.c ---------------------------------------------------------------------------------------------------- */
 

@@ -151,6 +151,25 @@ sandbox_setup() {
 	VM=(--sandbox=vm)
 }
 
+# own_cache: from here on joey has templates of this test's own, without any.
+own_cache() {
+	REAL=$(realpath "$RUNTIME")
+	mkdir -m 700 "$T/cache"
+	cat >"$T/joey-own" <<-EOT
+		#!/bin/sh
+		exec unshare -m sh -c 'mkdir -p /run/joey-cache && mount --bind "$T/cache" /run/joey-cache && exec "\$0" "\$@"' "$REAL" "\$@"
+	EOT
+	chmod 755 "$T/joey-own"
+	RUNTIME=$T/joey-own
+}
+# What processes hold of it ends before its directory goes.
+own_cache_teardown() {
+	local rc=0
+	[ ! -e "${T:-}/joey-own" ] || RUNTIME=$T/joey-own rt_ok template prune --all || rc=1
+	test_teardown || rc=1
+	return $rc
+}
+
 # hypervisor_of ID: the process that is the machine of the sandbox of that name.
 hypervisor_of() { "$HERE/../lib/sandbox-info.py" "$ROOT/@vm/$1/sock" | jq .hypervisorPid; }
 

@@ -9,20 +9,9 @@ CLONES=${CLONES:-50} TEMPLATES=${TEMPLATES:-3}
 
 setup() {
 	sandbox_setup 120
-	mkdir -m 700 "$T/cache"
-	cat >"$T/joey-own" <<-EOT
-		#!/bin/sh
-		exec unshare -m sh -c 'mkdir -p /run/joey-cache && mount --bind "$T/cache" /run/joey-cache && exec "\$0" "\$@"' "$(realpath "$RUNTIME")" "\$@"
-	EOT
-	chmod 755 "$T/joey-own"
-	RUNTIME=$T/joey-own
+	own_cache
 }
-teardown() {
-	local rc=0
-	[ ! -e "${T:-}/joey-own" ] || rt_ok template prune --all || rc=1
-	test_teardown || rc=1
-	return $rc
-}
+teardown() { own_cache_teardown; }
 
 # distinct KEY: no two clones told the same, and all told something.
 distinct() {

@@ -7,23 +7,7 @@ setup() {
 	HOST=$(uname -r)
 }
 
-# own_cache: from here on joey has templates of this test's own, without any.
-own_cache() {
-	REAL=$(realpath "$RUNTIME")
-	mkdir -m 700 "$T/cache"
-	cat >"$T/joey-own" <<-EOT
-		#!/bin/sh
-		exec unshare -m sh -c 'mkdir -p /run/joey-cache && mount --bind "$T/cache" /run/joey-cache && exec "\$0" "\$@"' "$REAL" "\$@"
-	EOT
-	chmod 755 "$T/joey-own"
-	RUNTIME=$T/joey-own
-}
-teardown() {
-	local rc=0
-	[ ! -e "${T:-}/joey-own" ] || RUNTIME=$T/joey-own rt_ok template prune --all || rc=1
-	test_teardown || rc=1
-	return $rc
-}
+teardown() { own_cache_teardown; }
 
 templates() { rt_ok template list -f json; }
 n_templates() { templates && jq length <<<"$output"; }
