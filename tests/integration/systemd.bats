@@ -189,5 +189,5 @@ resources() { cfg '.linux.resources = $r' --argjson r "$1"; }
 	equals "$(sed -n 's/^0:://p' "/proc/$p/cgroup")" "/user.slice/user-1000.slice/user@1000.service/user.slice/joey-$CID.scope"
 	equals "$(cat "$M$(sed -n 's/^0:://p' "/proc/$p/cgroup")/pids.max")" 9
 	as "$RUNTIME" --root "$T/u/r" delete --force "$CID"
-	[ ! -e "/proc/$p" ]
+	until_true eval '[ ! -e "/proc/$p" ]' # somebody else reaps it
 }
