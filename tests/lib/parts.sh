@@ -184,7 +184,7 @@ part_dist() {
 		find install -type f
 }
 
-part_demo() { JOEY=$JOEY "$TOP/demo"; }
+part_demo() { make -C "$BUILD/gcc" guest && JOEY=$JOEY "$TOP/demo"; }
 # figures COMMAND...: marks the lines of its output that ./check shows.
 figures() {
 	JOEY=$JOEY "$@" | sed -u '/ at most /s/^/# figure: /'
