@@ -31,7 +31,8 @@
 #include "joey/syscalls.h"
 #include "sandbox/sandbox-internal.h"
 
-enum { SOURCES_MAX = 1024 };
+enum { SOURCES_MAX = 1024, OLD_ROOTS_MAX = 64 };
+#define OLD_ROOT "old"
 
 /* ---- the sandbox process's side --------------------------------------------------------------------------------- */
 
@@ -72,7 +73,7 @@ static int fill_root(int root, int *ret_share_fd, struct joey_err *err)
 	share = joey_sys_open_tree(rw, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (share < 0 || joey_sys_mount_setattr(share, "", AT_EMPTY_PATH, &ro) < 0)
 		return joey_err_sys(err, errno, "clone the share");
-	if (mkdirat(root, "share", 0755) < 0 || mkdirat(root, "rw", 0700) < 0)
+	if (mkdirat(root, "share", 0755) < 0 || mkdirat(root, "rw", 0700) < 0 || mkdirat(root, OLD_ROOT, 0700) < 0)
 		return joey_err_sys(err, errno, "make the directories of the share");
 	r = attach(rw, root, "rw", err);
 	if (r == 0)
@@ -106,14 +107,22 @@ int share_init(int *ret_share_fd, struct joey_err *err)
 	return r;
 }
 
+/* The old root goes below the new one, never over it: who joins the namespace meanwhile (in_namespace()) gets what is
+ * on top, and that must not be the host's for a moment.  It may be several mounts on top of each other. */
 int share_close_root(struct joey_err *err)
 {
-	int r = joey_sys_pivot_root(".", ".");
+	int r = joey_sys_pivot_root(".", OLD_ROOT);
 
 	if (r < 0)
 		return joey_err_sys(err, r, "pivot into the root of the share");
-	r = joey_drop_old_root();
-	return r < 0 ? joey_err_sys(err, r, "leave the host's root") : 0;
+	if (chdir("/") < 0)
+		return joey_err_sys(err, errno, "enter the root of the share");
+	for (int i = 0; r == 0 && i < OLD_ROOTS_MAX; i++)
+		r = umount2("/" OLD_ROOT, MNT_DETACH) < 0 ? -errno : 0;
+	/* no mount any more */
+	if (r != -EINVAL || rmdir("/" OLD_ROOT) < 0)
+		return joey_err_sys(err, r ? r : -ELOOP, "leave the host's root");
+	return 0;
 }
 
 /* ---- sources ---------------------------------------------------------------------------------------------------- */

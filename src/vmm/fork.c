@@ -3,8 +3,10 @@
  * Machines that are copies of one that stands still: what is said to the library in its QEMU (include/joey/zygote.h).
  * The zygote runs nobody's code and is trusted; it answers in milliseconds, or it is not used.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -200,6 +202,29 @@ static int make_copy(const struct joey_vmm_start *a, struct joey_vmm *vm, struct
 	return r < 0 ? r : take_answers(reply, vm, err);
 }
 
+/* What a child has of its parent, and a copy of the zygote's: as far as it may be set. */
+static void as_caller(pid_t pid)
+{
+	autofree char *score = NULL;
+	const struct dirent *e;
+	cpu_set_t cpus;
+	char path[48];
+	uint32_t tid;
+	size_t len;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	if (joey_read_file_at(AT_FDCWD, "/proc/self/oom_score_adj", 0, 64, &score, &len) == 0)
+		(void)joey_write_file_at(AT_FDCWD, path, score);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? opendir(path) : NULL;
+	while (dir && (e = readdir(dir)))
+		if (joey_parse_u32(e->d_name, &tid) == 0)
+			(void)sched_setaffinity((pid_t)tid, sizeof(cpus), &cpus);
+	if (dir)
+		closedir(dir);
+}
+
 int vmm_fork(const struct joey_vmm_start *a, struct joey_vmm *ret, struct joey_err *err)
 {
 	struct ends e = { .reply = -EBADF, .life = -EBADF, .share = -EBADF };
@@ -217,6 +242,7 @@ int vmm_fork(const struct joey_vmm_start *a, struct joey_vmm *ret, struct joey_e
 		joey_vmm_end(&vm);
 		return r;
 	}
+	as_caller(vm.pid);
 	vm.restored = true;
 	vm.accel = a->spec->accel;
 	*ret = vm;

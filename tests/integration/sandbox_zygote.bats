@@ -74,6 +74,21 @@ gone() { [ ! -d "/proc/$1" ]; }
 	equals "$(sort "$T/numbers" | uniq -d)" ''
 }
 
+@test "[S17] a copy has its starter's processors and place in the order of those that memory is taken from" {
+	have_zygote
+	local q t
+	cmd sleep 1000
+	(
+		echo 500 >/proc/$BASHPID/oom_score_adj && taskset -pc 1 $BASHPID >/dev/null || exit 1
+		joey create "${VM[@]}" --bundle "$B" "$CID"
+	)
+	is_copy
+	q=$(hypervisor_of "$CID")
+	equals "$(cat "/proc/$q/oom_score_adj")" "$(cat "/proc/$(sandbox_pid)/oom_score_adj")"
+	equals "$(cat "/proc/$q/oom_score_adj")" 500
+	equals "$(awk '$1 == "Cpus_allowed_list:" {print $2}' "/proc/$q/task/"*/status | sort -u)" 1
+}
+
 @test "[S17] a copy is confined as others are: root, capabilities, namespaces, filter of system calls" {
 	have_zygote
 	up
