@@ -3,8 +3,12 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cgroup_tmp.h"
@@ -341,14 +345,92 @@ static void processes(void **state)
 	joey_guest_processes_done(&p);
 }
 
+/* ---- share.c ----------------------------------------------------------------------------------------------------- */
+
+/* As a sandbox process: its root is made, and left for good when go says so. */
+static _Noreturn void share_owner(int said, int go)
+{
+	struct joey_err err = JOEY_ERR_INIT;
+	int share = -EBADF;
+	char c;
+
+	if (share_init(&share, &err) < 0 || write(said, "i", 1) != 1 || read(go, &c, 1) != 1 ||
+	    share_close_root(&err) < 0 || write(said, "d", 1) != 1)
+		_exit(1);
+	(void)pause();
+	_exit(0);
+}
+
+/* Enters its mounts again and again until it has said that it is done; exits with 1 when it got another root. */
+static _Noreturn void share_joiner(int ns, int said)
+{
+	struct pollfd p = { .fd = said, .events = POLLIN };
+	bool done = false;
+
+	while (!done) {
+		done = poll(&p, 1, 0) > 0;
+		if (setns(ns, CLONE_NEWNS) < 0)
+			_exit(2);
+		if (access("/rw", F_OK) < 0 || access("/share", F_OK) < 0 || access("/proc", F_OK) == 0)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static int join_while_it_is_left(void)
+{
+	int said[2], go[2], wstatus, ns;
+	pid_t owner, joiner;
+	char c, path[48];
+
+	assert_int_equal(pipe2(said, O_CLOEXEC) | pipe2(go, O_CLOEXEC), 0);
+	owner = fork();
+	if (owner == 0)
+		share_owner(said[1], go[0]);
+	assert_int_equal(read(said[0], &c, 1), 1);
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)owner);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(ns >= 0);
+	joiner = fork();
+	if (joiner == 0)
+		share_joiner(ns, said[0]);
+	assert_int_equal(write(go[1], "g", 1), 1);
+	assert_int_equal(waitpid(joiner, &wstatus, 0), joiner);
+	assert_int_equal(kill(owner, SIGKILL), 0);
+	assert_int_equal(waitpid(owner, NULL, 0), owner);
+	for (int i = 0; i < 2; i++) {
+		close(said[i]);
+		close(go[i]);
+	}
+	close(ns);
+	return WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : -1;
+}
+
+static void who_joins_never_gets_the_hosts_root(void **state)
+{
+	enum { ROUNDS = 100 };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (int i = 0; i < ROUNDS; i++)
+		assert_int_equal(join_while_it_is_left(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(data_comes_back),           cmocka_unit_test(data_that_is_wrong),
-		cmocka_unit_test(place_is_made_and_removed), cmocka_unit_test(place_with_a_record_that_is_wrong),
-		cmocka_unit_test(place_names_are_ids),       cmocka_unit_test(tables),
-		cmocka_unit_test(tables_are_bounded),        cmocka_unit_test(processor_time_adds_up),
-		cmocka_unit_test(limits_of_the_host),        cmocka_unit_test(processes),
+		cmocka_unit_test(who_joins_never_gets_the_hosts_root),
+		cmocka_unit_test(data_comes_back),
+		cmocka_unit_test(data_that_is_wrong),
+		cmocka_unit_test(place_is_made_and_removed),
+		cmocka_unit_test(place_with_a_record_that_is_wrong),
+		cmocka_unit_test(place_names_are_ids),
+		cmocka_unit_test(tables),
+		cmocka_unit_test(tables_are_bounded),
+		cmocka_unit_test(processor_time_adds_up),
+		cmocka_unit_test(limits_of_the_host),
+		cmocka_unit_test(processes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
