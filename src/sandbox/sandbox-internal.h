@@ -251,8 +251,8 @@ extern const struct joey_resources vm_no_limits;
 /* Where copies of the one for this spec are asked for; -errno: there is none (JOEY_EK_UNSUPPORTED: nor will there be).
  */
 int zygote_open(const struct joey_vmm_spec *spec, int *ret, struct joey_err *err);
-/* Unless there is one, or there cannot be one.  Seconds.  wait: for another who makes it; nice: what copies have. */
-int zygote_make(const struct joey_vmm_spec *spec, bool wait, int nice, struct joey_err *err);
+/* Unless there is one, or there cannot be one.  Seconds.  wait: for another who makes it. */
+int zygote_make(const struct joey_vmm_spec *spec, bool wait, struct joey_err *err);
 /* By a process of its own, for the containers to come. */
 void zygote_make_later(const struct joey_create *args, unsigned nets);
 /* The sandbox process of the one for this template; 0: there is none. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Templates for whoever asks for them in words (joey template): src/vmm's, of machines as machine.c makes them. */
-#include <sys/resource.h>
-
 #include "joey/log.h"
 #include "sandbox/sandbox-internal.h"
 
@@ -16,7 +14,7 @@ static void make_zygote(const struct joey_vmm_spec *spec)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
 
-	if (zygote_make(spec, true, getpriority(PRIO_PROCESS, 0), &err) < 0)
+	if (zygote_make(spec, true, &err) < 0)
 		joey_warn("template: no machine that could be copied: %s", joey_err_text(&err));
 }
 

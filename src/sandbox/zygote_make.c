@@ -3,7 +3,6 @@
  * The making of a zygote (zygote.c): by `joey template build`, or by a process that the create which has missed it
  * leaves behind.  The place's lock is held meanwhile, so there is one maker.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -23,53 +22,33 @@ enum {
 
 /* ---- one -------------------------------------------------------------------------------------------------------- */
 
-/* Which process is the machine, and where copies of it are asked for. */
-static int read_info(struct vm_client *cl, pid_t *ret_pid, int *ret_control, struct joey_err *err)
+/* Where copies of the machine are asked for. */
+static int read_control(struct vm_client *cl, int *ret, struct joey_err *err)
 {
 	struct joey_arena arena = JOEY_ARENA_INIT;
 	const struct joey_json *j = NULL;
-	uint64_t pid = 0, control = 0;
+	uint64_t control = 0;
 	int r = client_info(cl, VM_ANSWER_MS, &arena, &j, err);
 
 	if (r == 0) {
-		(void)joey_json_get_u64(j, "hypervisorPid", &pid);
 		(void)joey_json_get_u64(j, "control", &control);
-		if (pid == 0 || pid > INT32_MAX || control == 0 || control > INT32_MAX)
+		if (control == 0 || control > INT32_MAX)
 			r = joey_err_set(err, JOEY_EK_OTHER, EPROTO, "it does not say where copies are made");
 	}
 	joey_arena_done(&arena);
-	*ret_pid = (pid_t)pid;
-	*ret_control = (int)control;
+	if (r == 0)
+		*ret = (int)control;
 	return r;
 }
 
-/* What was made beside others' work is copied to work for them. */
-static void restore_nice(pid_t pid, int nice)
-{
-	char path[48];
-	const struct dirent *e;
-	uint32_t tid;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	if (!dir)
-		return;
-	while ((e = readdir(dir)))
-		if (joey_parse_u32(e->d_name, &tid) == 0)
-			(void)setpriority(PRIO_PROCESS, tid, nice);
-	closedir(dir);
-}
-
-static int make_at(struct vm_place *p, const struct joey_vmm_spec *spec, int nice, struct joey_err *err)
+static int make_at(struct vm_place *p, const struct joey_vmm_spec *spec, struct joey_err *err)
 {
 	struct vm_daemon_args args = {
 		.id = p->id, .block_fd = -EBADF, .zygote_fd = -EBADF, .cgroup_fd = -EBADF, .to_fork = true, .spec = spec
 	};
 	const struct vm_call freeze = { .type = JOEY_WIRE_FREEZE, .fd = -EBADF, .timeout_ms = ZYGOTE_MAKE_MS };
 	struct vm_client cl = VM_CLIENT_INIT;
-	int r, control = 0;
-	pid_t pid = 0;
+	int r;
 
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(args.tap_fds); i++)
 		args.tap_fds[i] = -EBADF;
@@ -80,17 +59,12 @@ static int make_at(struct vm_place *p, const struct joey_vmm_spec *spec, int nic
 	if (r == 0)
 		r = client_call(&cl, &freeze, NULL, NULL, err);
 	if (r == 0)
-		r = read_info(&cl, &pid, &control, err);
+		r = read_control(&cl, &p->control, err);
 	client_done(&cl);
-	if (r < 0)
-		return r;
-	restore_nice(pid, nice);
-	p->control = control;
-	return place_save(p, err); /* from now on it is used */
+	return r < 0 ? r : place_save(p, err); /* from now on it is used */
 }
 
-static int make(int dir, const char *name, const struct joey_vmm_spec *spec, unsigned wait_ms, int nice,
-		struct joey_err *err)
+static int make(int dir, const char *name, const struct joey_vmm_spec *spec, unsigned wait_ms, struct joey_err *err)
 {
 	autoplace struct vm_place p = VM_PLACE_INIT;
 	int r = place_open(&p, dir, name, true, err);
@@ -107,7 +81,7 @@ static int make(int dir, const char *name, const struct joey_vmm_spec *spec, uns
 	if (p.pid > 0 && place_is_alive(&p))
 		(void)place_kill(&p, err);
 	p.control = 0;
-	r = make_at(&p, spec, nice, err);
+	r = make_at(&p, spec, err);
 	if (r < 0) {
 		autoerr struct joey_err undo = JOEY_ERR_INIT;
 
@@ -117,7 +91,7 @@ static int make(int dir, const char *name, const struct joey_vmm_spec *spec, uns
 	return r;
 }
 
-int zygote_make(const struct joey_vmm_spec *spec, bool wait, int nice, struct joey_err *err)
+int zygote_make(const struct joey_vmm_spec *spec, bool wait, struct joey_err *err)
 {
 	autoclose int dir = -EBADF;
 	autofree char *name = NULL;
@@ -129,7 +103,7 @@ int zygote_make(const struct joey_vmm_spec *spec, bool wait, int nice, struct jo
 	r = dir < 0 ? joey_err_sys(err, dir, "make the zygotes' directory") : zygote_name(spec, &name, err);
 	if (r < 0 || zygote_is_hopeless(dir, name))
 		return r;
-	r = make(dir, name, spec, wait ? ZYGOTE_MAKE_MS : 0, nice, err);
+	r = make(dir, name, spec, wait ? ZYGOTE_MAKE_MS : 0, err);
 	/* Its own template may have been removed meanwhile. */
 	if (r == 0)
 		zygote_tidy();
@@ -151,20 +125,20 @@ static bool may_renice(void)
 static _Noreturn void make_main(const struct joey_create *a, unsigned nets)
 {
 	autoerr struct joey_err err = JOEY_ERR_INIT;
-	int nice = getpriority(PRIO_PROCESS, 0), r = 0;
 	struct vm_machine m = { .kernel = NULL };
+	int r;
 
 	daemon_cast_off("joey-maker", NULL, 0);
 	joey_title_set("joey-maker", NULL);
 	joey_vmm_leave_cgroups();
 	if (may_renice())
-		(void)setpriority(PRIO_PROCESS, 0, nice + MAKER_NICE);
+		(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + MAKER_NICE);
 	if (chdir("/") < 0)
 		_exit(1);
 	(void)poll(NULL, 0, DELAY_MS);
 	r = machine_spec(&a->vm, a->config->resources, nets, &m, &err);
 	if (r == 0)
-		r = zygote_make(&m.spec, false, nice, &err);
+		r = zygote_make(&m.spec, false, &err);
 	_exit(r < 0);
 }
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "joey/zygote.h"
@@ -75,17 +76,6 @@ static void close_ends(struct ends *e)
 		joey_close(e->theirs[i]);
 }
 
-static int make_pair(int type, int *ours, int *theirs, struct joey_err *err)
-{
-	int fds[2];
-
-	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) < 0)
-		return joey_err_sys(err, errno, "make a socket pair");
-	*ours = fds[0];
-	*theirs = fds[1];
-	return 0;
-}
-
 /* In the zygote they are as QEMU has made them. */
 static int unblock(struct ends *e, struct joey_err *err)
 {
@@ -108,16 +98,16 @@ static int send_request(int sock, const struct joey_zygote_fork *f, const int *f
 
 static int request(const struct joey_vmm_start *a, const struct ends *e, struct joey_err *err)
 {
-	static const enum vmm_fd channels[] = { VMM_FD_CTL, VMM_FD_IO, VMM_FD_QMP, VMM_FD_CONSOLE };
 	struct joey_zygote_fork f = { .magic = JOEY_ZYGOTE_MAGIC };
 	int fds[JOEY_ZYGOTE_TARGETS_MAX + 4] = { e->reply, e->life, e->share };
 	size_t n = 3;
 	int r;
 
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(channels); i++) {
-		f.targets[f.n++] = channels[i];
-		fds[n++] = e->theirs[channels[i]];
-	}
+	for (int i = 0; i < VMM_FD_END; i++)
+		if (e->theirs[i] >= 0) {
+			f.targets[f.n++] = i;
+			fds[n++] = e->theirs[i];
+		}
 	/* What QEMU complains about is said where the guest's kernel speaks. */
 	f.targets[f.n++] = VMM_FD_ERR;
 	fds[n++] = e->theirs[VMM_FD_CONSOLE];
@@ -188,9 +178,9 @@ static int make_copy(const struct joey_vmm_start *a, struct joey_vmm *vm, struct
 	if (r == 0)
 		r = unblock(e, err);
 	if (r == 0)
-		r = make_pair(SOCK_SEQPACKET, &reply, &e->reply, err);
+		r = vmm_pair(SOCK_SEQPACKET, &reply, &e->reply, err);
 	if (r == 0)
-		r = make_pair(SOCK_STREAM, &vm->life, &e->life, err);
+		r = vmm_pair(SOCK_STREAM, &vm->life, &e->life, err);
 	if (r == 0)
 		r = vmm_clone_share(a->share_fd, &e->share, err);
 	if (r == 0 && send(vm->qmp, go, strlen(go), MSG_NOSIGNAL) != (ssize_t)strlen(go))
@@ -206,8 +196,10 @@ static int make_copy(const struct joey_vmm_start *a, struct joey_vmm *vm, struct
 static void as_caller(pid_t pid)
 {
 	autofree char *score = NULL;
+	int nice = getpriority(PRIO_PROCESS, 0);
 	const struct dirent *e;
 	cpu_set_t cpus;
+	bool known;
 	char path[48];
 	uint32_t tid;
 	size_t len;
@@ -217,10 +209,15 @@ static void as_caller(pid_t pid)
 	if (joey_read_file_at(AT_FDCWD, "/proc/self/oom_score_adj", 0, 64, &score, &len) == 0)
 		(void)joey_write_file_at(AT_FDCWD, path, score);
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? opendir(path) : NULL;
-	while (dir && (e = readdir(dir)))
-		if (joey_parse_u32(e->d_name, &tid) == 0)
+	known = sched_getaffinity(0, sizeof(cpus), &cpus) == 0;
+	dir = opendir(path);
+	while (dir && (e = readdir(dir))) {
+		if (joey_parse_u32(e->d_name, &tid) < 0)
+			continue;
+		(void)setpriority(PRIO_PROCESS, tid, nice);
+		if (known)
 			(void)sched_setaffinity((pid_t)tid, sizeof(cpus), &cpus);
+	}
 	if (dir)
 		closedir(dir);
 }

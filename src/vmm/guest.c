@@ -31,14 +31,25 @@ static int try_at(const char *base, int base_len, const char *kind, char **ret_k
 	return 0;
 }
 
-int joey_vmm_find_guest(char **ret_kernel, char **ret_initramfs, struct joey_err *err)
+/* Where an uninstalled joey has it; heap, NULL where that cannot be said. */
+static int find_near(char **ret)
 {
 	const char *self = joey_self_path(), *slash = strrchr(self, '/');
-	autofree char *near = NULL;
-	int r = -ENOENT;
 
-	if (slash && asprintf(&near, "%.*s/guest", (int)(slash - self), self) < 0)
-		return joey_err_sys(err, ENOMEM, "find the guest's kernel");
+	if (!slash || asprintf(ret, "%.*s/guest", (int)(slash - self), self) >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
+int joey_vmm_find_guest(char **ret_kernel, char **ret_initramfs, struct joey_err *err)
+{
+	autofree char *near = NULL;
+	int r = find_near(&near);
+
+	if (r < 0)
+		return joey_err_sys(err, r, "find the guest's kernel");
+	r = -ENOENT;
 	for (int place = 0; place < 2; place++) {
 		const char *base = place == 0 ? near : JOEY_GUEST_DIR;
 
@@ -53,17 +64,16 @@ int joey_vmm_find_guest(char **ret_kernel, char **ret_initramfs, struct joey_err
 	return r < 0 ? joey_err_sys(err, r, "find the guest's kernel") : 0;
 }
 
-/* Beside an uninstalled joey, or installed; heap, NULL: it is not there. */
+/* In the same places; heap, NULL: it is not there. */
 static char *find_file(const char *name)
 {
-	const char *self = joey_self_path(), *slash = strrchr(self, '/');
+	autofree char *near = NULL;
 	char *path;
 
-	for (int place = 0; place < 2; place++) {
-		int n = place == 0 ? asprintf(&path, "%.*s/guest/%s", slash ? (int)(slash - self) : 0, self, name)
-				   : asprintf(&path, JOEY_GUEST_DIR "/%s", name);
-
-		if (n < 0)
+	if (find_near(&near) < 0)
+		return NULL;
+	for (int place = near ? 0 : 1; place < 2; place++) {
+		if (asprintf(&path, "%s/%s", place == 0 ? near : JOEY_GUEST_DIR, name) < 0)
 			return NULL;
 		if (path[0] == '/' && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0)
 			return path;

@@ -25,6 +25,17 @@ static int *end_of(struct joey_vmm *vm, size_t i)
 	return (int *)((char *)vm + channels[i].at);
 }
 
+int vmm_pair(int type, int *ours, int *theirs, struct joey_err *err)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) < 0)
+		return joey_err_sys(err, errno, "make a socket pair");
+	*ours = fds[0];
+	*theirs = fds[1];
+	return 0;
+}
+
 int vmm_channels(struct joey_vmm *vm, int theirs[VMM_FD_END], struct joey_err *err)
 {
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(channels); i++) {
@@ -72,15 +83,13 @@ static int run(const struct vmm_launch *l, struct joey_vmm *vm, struct vmm_spawn
 
 static int make_control(int *theirs, struct joey_vmm *vm, struct joey_err *err)
 {
-	int fds[2];
+	int r = vmm_pair(SOCK_SEQPACKET, &vm->zygote, theirs, err);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return joey_err_sys(err, errno, "make a socket pair");
-	vm->zygote = fds[0];
-	*theirs = fds[1];
-	if (fcntl(fds[0], F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+	if (r < 0)
+		return r;
+	if (fcntl(vm->zygote, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return joey_err_sys(err, errno, "make a socket non-blocking");
-	return vmm_fork_setup(fds[0], err);
+	return vmm_fork_setup(vm->zygote, err);
 }
 
 int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err)

@@ -137,6 +137,7 @@ struct vmm_launch {
 		.share = -EBADF, .cgroup_fd = -EBADF, .block_fd = -EBADF, .ram_fd = -EBADF, .state_fd = -EBADF \
 	}
 int vmm_launch(const struct vmm_launch *l, struct joey_vmm *ret, struct joey_err *err);
+int vmm_pair(int type, int *ours, int *theirs, struct joey_err *err);
 /* Both ends of all of a machine's channels: ours in vm, the others by enum vmm_fd. */
 int vmm_channels(struct joey_vmm *vm, int theirs[VMM_FD_END], struct joey_err *err);
 
