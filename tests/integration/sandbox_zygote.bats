@@ -143,6 +143,8 @@ gone() { [ ! -d "/proc/$1" ]; }
 	is_copy
 	# what was asked of it meanwhile nobody waits for
 	equals "$(pgrep -P "$ZYGOTE" | wc -l)" 1
+	# it was made at a nice value of others, its copies are not
+	equals "$(ps -o ni= -p "$(hypervisor_of "$CID")" | tr -d ' ')" "$(ps -o ni= -p $$ | tr -d ' ')"
 	rt_ok template remove "$KEY"
 	until_true gone "$ZYGOTE"
 	rt_ok exec "$CID" true
