@@ -128,9 +128,11 @@ stats() {
 
 @test "[12.11] processes that outlive init keep it going" {
 	cfg '.linux.namespaces |= map(select(.type != "pid"))'
-	up sh -c 'setsid sleep 1000 & read x </dev/null; sleep 0.2'
-	background timeout 30 "$RUNTIME" --root "$ROOT" events --interval 100ms "$CID" >"$T/o" 2>"$T/e"
+	up sh -c 'setsid sleep 1000 & while [ ! -e /go ]; do sleep 0.05; done'
+	background timeout 60 "$RUNTIME" --root "$ROOT" events --interval 100ms "$CID" >"$T/o" 2>"$T/e"
 	local p=$! n
+	until_true test -s "$T/o"
+	: >"$B/rootfs/go"
 	wait_status stopped
 	n=$(wc -l <"$T/o")
 	until_true sh -c "[ \$(wc -l <'$T/o') -gt $((n + 1)) ]"

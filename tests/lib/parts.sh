@@ -200,10 +200,30 @@ in_vm() {
 	local kind=$1 limit=$2
 	shift 2
 	test_tools || return 1
+	rm -rf "$BUILD/vm-$kind/taken"
+	a_vm "$kind" "$limit" "$@"
+}
+a_vm() {
+	local kind=$1 limit=$2
+	shift 2
 	"$TOP/tests/vm/run.sh" "--$kind" --timeout "$limit" --share "$SRC:/source:ro" --share "$BUILD/gcc:/build:ro" \
 		--share "$BUILD/tools:/tools:ro" --out "$BUILD/vm-$kind" ${VM_SHARE:+--share "$VM_SHARE"} -- bash /source/tests/vm/suite.sh "$@"
 }
-part_vm() { in_vm uml 1400 unit integration; }
+# in_two LIMIT ARGUMENT... -- ARGUMENT...: two quick machines side by side, for each has one processor only.
+in_two() {
+	local limit=$1 first=() rc=0
+	shift
+	while [ "$1" != -- ]; do first+=("$1") && shift; done
+	shift
+	test_tools || return 1
+	rm -rf "$BUILD/vm-uml/taken" && mkdir -p "$BUILD/vm-uml" || return 1
+	a_vm uml "$limit" "${first[@]}" >"$BUILD/vm-uml/first" 2>&1 &
+	a_vm uml "$limit" "$@" || rc=1
+	wait $! || rc=1
+	cat "$BUILD/vm-uml/first"
+	return $rc
+}
+part_vm() { in_two 1400 unit integration -- integration unit; }
 
 # Against the specification, and against crun and runc: here, where they are quick, and in the test machine what needs the
 # controllers that a host may lack.
@@ -221,8 +241,7 @@ part_differential() {
 	VM_SHARE=$rivals:$rivals:ro in_vm uml 250 differential || rc=1
 	return $rc
 }
-part_engines() { in_vm uml 800 engines; }
-part_engines2() { in_vm uml 800 engines2; }
+part_engines() { in_two 1100 engines -- engines2; }
 # The same engines with sandboxed containers, on this host: half of the suites beside the other half.
 part_engines-vm() {
 	local engines out=$BUILD/engines-vm
