@@ -108,6 +108,11 @@ bool joey_vmm_can_fork(const struct joey_vmm_spec *spec);
 bool joey_vmm_has_template(const struct joey_vmm_spec *spec);
 /* The program that a container in it is to run (src/zygote/first.c), O_RDONLY; -errno. */
 int joey_vmm_open_first(void);
+/*
+ * Waits until the guest of that hypervisor has taken next to no processor time for so long; seconds at most.  What it
+ * has put off (RCU, work queues) is not done in each copy, then.
+ */
+void joey_vmm_settle(pid_t hypervisor, unsigned quiet_ms);
 /* It stands still from now on, and copies can be made.  Takes milliseconds; seconds at most. */
 int joey_vmm_freeze(struct joey_vmm *vm, struct joey_err *err);
 /* The template turned out bad (no answer): it is not used again. */

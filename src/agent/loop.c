@@ -255,7 +255,7 @@ static size_t fill(struct agent *a, struct pollfd *fds)
 /* Output of the dead is waited for with a deadline. */
 static int timeout(const struct agent *a)
 {
-	if ((a->ctl.more && takes_requests(a)) || a->io.more)
+	if ((a->ctl.more && takes_requests(a)) || (a->greeted && a->io.more))
 		return 0;
 	for (const struct agent_proc *p = a->procs; p; p = p->next)
 		if (p->state == AGENT_DEAD)

@@ -18,26 +18,29 @@
 enum {
 	DELAY_MS = 200, /* the container that was made just now goes first */
 	MAKER_NICE = 10,
+	ROUNDS = 3,
+	QUIET_MS =
+		300, /* an RCU grace period and more: what a container's cgroup leaves behind is dropped in several */
 };
 
 /* ---- one -------------------------------------------------------------------------------------------------------- */
 
-/* Where copies of the machine are asked for. */
-static int read_control(struct vm_client *cl, int *ret, struct joey_err *err)
+/* A number that the machine's sandbox process tells of it. */
+static int read_info(struct vm_client *cl, const char *key, int *ret, struct joey_err *err)
 {
 	struct joey_arena arena = JOEY_ARENA_INIT;
 	const struct joey_json *j = NULL;
-	uint64_t control = 0;
+	uint64_t v = 0;
 	int r = client_info(cl, VM_ANSWER_MS, &arena, &j, err);
 
 	if (r == 0) {
-		(void)joey_json_get_u64(j, "control", &control);
-		if (control == 0 || control > INT32_MAX)
-			r = joey_err_set(err, JOEY_EK_OTHER, EPROTO, "it does not say where copies are made");
+		(void)joey_json_get_u64(j, key, &v);
+		if (v == 0 || v > INT32_MAX)
+			r = joey_err_set(err, JOEY_EK_OTHER, EPROTO, "it does not say its %s", key);
 	}
 	joey_arena_done(&arena);
 	if (r == 0)
-		*ret = (int)control;
+		*ret = (int)v;
 	return r;
 }
 
@@ -48,18 +51,23 @@ static int make_at(struct vm_place *p, const struct joey_vmm_spec *spec, struct 
 	};
 	const struct vm_call freeze = { .type = JOEY_WIRE_FREEZE, .fd = -EBADF, .timeout_ms = ZYGOTE_MAKE_MS };
 	struct vm_client cl = VM_CLIENT_INIT;
-	int r;
+	int hypervisor = 0, r;
 
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(args.tap_fds); i++)
 		args.tap_fds[i] = -EBADF;
 	place_describe(p, spec);
 	r = machine_spawn(p, &args, NULL, &cl, err);
 	if (r == 0)
-		r = zygote_warm(p, &cl, err);
+		r = read_info(&cl, "hypervisorPid", &hypervisor, err);
+	for (int i = 0; r == 0 && i < ROUNDS; i++) {
+		r = zygote_warm(p, &cl, i == ROUNDS - 1, err);
+		if (r == 0 && i > 0)
+			joey_vmm_settle(hypervisor, QUIET_MS);
+	}
 	if (r == 0)
 		r = client_call(&cl, &freeze, NULL, NULL, err);
 	if (r == 0)
-		r = read_control(&cl, &p->control, err);
+		r = read_info(&cl, "control", &p->control, err);
 	client_done(&cl);
 	return r < 0 ? r : place_save(p, err); /* from now on it is used */
 }

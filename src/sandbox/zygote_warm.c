@@ -11,12 +11,14 @@
 #include "joey/log.h"
 #include "sandbox/zygote-internal.h"
 
-enum { COPY_MAX = 128 << 10 };
+/* The program has holes at its end, which are read and take no memory. */
+enum { COPY_MAX = 1 << 20, PROGRAM_SIZE = (4 << 20) - 100 };
+#define ROOT_SIZE "256k"
 
-/* A root with one program, /bin/sh, that does what programs do first. */
-static int make_root(struct vm_sources *s, struct joey_err *err)
+/* A root with one program, /bin/sh, that does what programs do first. /last tells it what it is to do besides. */
+static int make_root(struct vm_sources *s, bool last, struct joey_err *err)
 {
-	static const char *const dirs[] = { "bin", "dev", "proc", "sys" };
+	static const char *const dirs[] = { "bin", "dev", "proc", "sys", "last" };
 	autoclose int program = joey_vmm_open_first(), to = -EBADF, bin = -EBADF;
 	ssize_t n;
 	int r;
@@ -26,20 +28,22 @@ static int make_root(struct vm_sources *s, struct joey_err *err)
 		return joey_err_sys(err, ENOMEM, "make a root");
 	s->n = 1;
 	snprintf(s->v[0].name, sizeof(s->v[0].name), "rootfs");
-	r = share_make_tmpfs("256k", 0, &s->v[0].fd, err);
+	r = share_make_tmpfs(ROOT_SIZE, 0, &s->v[0].fd, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < JOEY_ARRAY_SIZE(dirs); i++)
+	for (size_t i = 0; i < JOEY_ARRAY_SIZE(dirs) - !last; i++)
 		if (mkdirat(s->v[0].fd, dirs[i], 0755) < 0)
 			return joey_err_sys(err, errno, "make /%s", dirs[i]);
 	bin = openat(s->v[0].fd, "bin", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	to = openat(bin, "sh", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	if (bin < 0 || symlinkat("first", bin, "sh") < 0)
+		return joey_err_sys(err, errno, "make /bin/sh");
+	to = openat(bin, "first", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 	if (program < 0 || to < 0)
 		return joey_err_sys(err, errno, "copy a program");
 	do
 		n = sendfile(to, program, NULL, COPY_MAX);
 	while (n > 0 || (n < 0 && errno == EINTR));
-	r = n < 0 ? -errno : 0;
+	r = n < 0 || ftruncate(to, PROGRAM_SIZE) < 0 ? -errno : 0;
 	return r < 0 ? joey_err_sys(err, r, "copy a program") : 0;
 }
 
@@ -82,14 +86,14 @@ out:
 	return r < 0 && err->errnum ? r : 0;
 }
 
-int zygote_warm(const struct vm_place *p, struct vm_client *cl, struct joey_err *err)
+int zygote_warm(const struct vm_place *p, struct vm_client *cl, bool last, struct joey_err *err)
 {
 	autosources struct vm_sources sources = { NULL, 0 };
 	struct vm_call create = { .type = JOEY_WIRE_CREATE, .fd = -EBADF, .timeout_ms = ZYGOTE_MAKE_MS }, drop;
 	autofree char *config = NULL;
 	char json[64];
 	uint32_t handle = 0;
-	int pair[2], r = make_root(&sources, err);
+	int pair[2], r = make_root(&sources, last, err);
 
 	if (r == 0)
 		r = make_config(&config, err);

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "joey/wire.h"
 #include "vmm/vmm-internal.h"
@@ -18,7 +17,7 @@
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
-enum { SAVE_LIMIT_MS = 10000, TRIES = 2, TAIL = 2048 };
+enum { SAVE_LIMIT_MS = 10000, QUIET_MS = 75, TRIES = 2, TAIL = 2048 };
 
 struct build {
 	const struct vmm_inputs *in;
@@ -169,36 +168,13 @@ static int wait_saved(struct build *b, struct joey_err *err)
 	}
 }
 
-/* Whatever the guest still has to do once is done before it is saved, or each clone would do it again: it is waited for
- * until the machine takes next to no processor time. */
-static void settle(const struct build *b)
-{
-	enum { STEP_MS = 25, STEPS = 80, QUIET = 3, IDLE_NS = 400000 };
-	const struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
-	struct timespec used;
-	int64_t last = 0;
-	clockid_t clock;
-
-	if (clock_getcpuclockid(b->vm.pid, &clock) != 0)
-		return;
-	for (int i = 0, quiet = 0; i < STEPS && quiet < QUIET; i++) {
-		int64_t now;
-
-		(void)nanosleep(&step, NULL);
-		if (clock_gettime(clock, &used) < 0)
-			return;
-		now = (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
-		quiet = now - last < IDLE_NS ? quiet + 1 : 0;
-		last = now;
-	}
-}
-
-/* The machine is saved as a running one, so that its clones run without being told to. */
+/* The machine is saved as a running one, so that its clones run without being told to, with all done that it has to do
+ * once, or each clone would do it again. */
 static int save(struct build *b, int state_fd, struct joey_err *err)
 {
 	int r;
 
-	settle(b);
+	joey_vmm_settle(b->vm.pid, QUIET_MS);
 	b->deadline = joey_now_ms() + SAVE_LIMIT_MS;
 	r = ask(b, "\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"state\"}", state_fd, NULL, err);
 	if (r == 0)

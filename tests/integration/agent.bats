@@ -98,6 +98,19 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	grep -q 'the host broke the protocol' "$T/stderr"
 }
 
+@test "before HELLO it waits, and takes no processor time: templates are made of machines that wait so" {
+	local p=$T/ticks
+	agent <<<'pause 2000' 3>&- &
+	BG+=($!)
+	ticks() { awk '{ print $14 + $15 }' "/proc/$(pgrep -f "^$AGENT .*--root $T ")/stat"; }
+	until_true eval 'ticks >"$p" 2>/dev/null'
+	sleep 0.3
+	ticks >"$p"
+	sleep 1
+	[ $(($(ticks) - $(<"$p"))) -le 10 ]
+	wait $!
+}
+
 @test "run, exec, its exit and signals, one stream each" {
 	sh_of 1 'trap "exit 9" TERM; echo up; while :; do sleep 0.05; done'
 	exec_file 10 'echo one; read a; echo "got $a"; exit 5'
