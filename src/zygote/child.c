@@ -203,6 +203,8 @@ static long replace_fds(struct child *c)
 	for (unsigned i = 0; r >= 0 && i < v->n_signals; i++)
 		r = place(c, SYS(SYS_signalfd4, -1, &v->masks[i], sizeof(v->masks[i]), O_NONBLOCK | O_CLOEXEC),
 			  v->signals[i], "place a signalfd");
+	for (unsigned i = 0; r >= 0 && i < v->n_polls; i++)
+		r = place(c, SYS(SYS_epoll_create1, O_CLOEXEC), v->polls[i], "place an epoll descriptor");
 	return r;
 }
 
@@ -324,29 +326,47 @@ static void path_of(char *ret, const char *dir, int fd)
 	*ret = '\0';
 }
 
-/* What a signalfd hears. */
-static int mask_of(int fd, uint64_t *ret)
+enum { INFO_MAX = 256 };
+
+/* What follows a key in what the kernel says of a descriptor; NULL: it does not say. */
+static const char *info_of(int fd, char text[INFO_MAX], const char *key)
 {
-	static const char key[] = "sigmask:\t";
-	char path[40], text[256];
+	char path[40];
 	const char *at = text;
 	long n;
 
 	path_of(path, "/proc/self/fdinfo/", fd);
 	fd = (int)SYS(SYS_open, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fd;
-	n = SYS(SYS_read, fd, text, sizeof(text) - 1);
-	(void)SYS(SYS_close, fd);
+	n = fd < 0 ? fd : SYS(SYS_read, fd, text, INFO_MAX - 1);
+	if (fd >= 0)
+		(void)SYS(SYS_close, fd);
 	text[n > 0 ? n : 0] = '\0';
 	while (*at && !starts(at, key))
 		at++;
-	if (!*at)
+	while (*at && *key)
+		at++, key++;
+	return *key ? NULL : at;
+}
+
+/* What a signalfd hears. */
+static int mask_of(int fd, uint64_t *ret)
+{
+	char text[INFO_MAX];
+	const char *at = info_of(fd, text, "sigmask:\t");
+
+	if (!at)
 		return -ENODATA;
-	*ret = 0;
-	for (at += sizeof(key) - 1; *at && *at != '\n'; at++)
+	for (*ret = 0; *at && *at != '\n'; at++)
 		*ret = *ret << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
 	return 0;
+}
+
+/* QEMU has one that is for many descriptors, where it has no io_uring, and never comes to use it. */
+static bool polls_nothing(int fd)
+{
+	char text[INFO_MAX];
+
+	return info_of(fd, text, "pos:") && !info_of(fd, text, "tfd:");
 }
 
 static int look_at(int fd, void *arg)
@@ -374,6 +394,12 @@ static int look_at(int fd, void *arg)
 		v->signals[v->n_signals] = fd;
 		return mask_of(fd, &v->masks[v->n_signals++]);
 	}
+	if (same(text, "anon_inode:[eventpoll]") && polls_nothing(fd)) {
+		if (v->n_polls == sizeof(v->polls) / sizeof(*v->polls))
+			return -E2BIG;
+		v->polls[v->n_polls++] = fd;
+		return 0;
+	}
 	/* Nobody knows what it would be in two processes. */
 	if (starts(text, "anon_inode:") || starts(text, "socket:") || starts(text, "pipe:") || starts(text, "/share/"))
 		return -ENOTUNIQ;
@@ -391,7 +417,7 @@ int inventory_take(const struct fork_request *q, int control, struct inventory *
 	struct look l = { .q = q, .v = v, .control = control };
 	long r = SYS(SYS_statx, AT_FDCWD, "/share", 0, STATX_INO, &l.share);
 
-	v->n_events = v->n_signals = v->n_shares = 0;
+	v->n_events = v->n_signals = v->n_shares = v->n_polls = 0;
 	if (r >= 0)
 		r = each_number("/proc/self/fd", look_at, &l);
 	return r < 0 ? (int)r : v->n_shares == 0 || v->n_events == 0 ? -ENOENT : 0;

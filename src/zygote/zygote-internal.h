@@ -77,9 +77,9 @@ struct fork_request {
 /* What there is in the zygote that copies may not have in common.  Looked at before each fork, which is not made where
  * there is something that cannot be replaced. */
 struct inventory {
-	int events[64], signals[4], shares[8];
+	int events[64], signals[4], shares[8], polls[8];
 	uint64_t masks[4]; /* of signals */
-	unsigned n_events, n_signals, n_shares;
+	unsigned n_events, n_signals, n_shares, n_polls;
 };
 int inventory_take(const struct fork_request *q, int control, struct inventory *ret);
 

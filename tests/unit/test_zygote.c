@@ -369,7 +369,16 @@ static void nothing_in_common(void **state)
 	assert_string_not_equal(say(b.commands, "draw"), first);
 	drop(&a);
 	assert_string_equal(say(b.commands, "report"), "ok");
+
+	/* an epoll descriptor that watches nothing is another one in each */
+	assert_string_equal(say(b.commands, "watch"), "ok");
+	assert_string_equal(say(z.commands, "unwatch"), strerror(ENOENT));
 	drop(&b);
+	assert_string_equal(say(z.commands, "watch"), "ok");
+	a = (struct copy)COPY_INIT;
+	assert_int_equal(copy_of(&z, &a, "x"), ENOTUNIQ);
+	drop(&a);
+	assert_string_equal(say(z.commands, "unwatch"), "ok");
 
 	/* nobody knows what a pipe would be in two processes */
 	assert_string_equal(say(z.commands, "pipe"), "ok");

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
@@ -33,7 +34,7 @@ static _Atomic uint32_t word;
 static const char *_Atomic wrong; /* the first thing that was not as it should be */
 static pthread_mutex_t plain = PTHREAD_MUTEX_INITIALIZER, recursive, checking, robust, mains;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
-static int event, signals, share, pipes[2] = { -1, -1 };
+static int event, signals, share, polls, pipes[2] = { -1, -1 };
 static char *page;
 static __thread unsigned long mine;
 static __thread int number;
@@ -346,6 +347,18 @@ static const char *close_pipe(void)
 	return "ok";
 }
 
+static const char *watch(void)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+
+	return epoll_ctl(polls, EPOLL_CTL_ADD, event, &e) == 0 ? "ok" : strerror(errno);
+}
+
+static const char *unwatch(void)
+{
+	return epoll_ctl(polls, EPOLL_CTL_DEL, event, NULL) == 0 ? "ok" : strerror(errno);
+}
+
 static const char *churn(void)
 {
 	atomic_fetch_xor(&churning, 1);
@@ -406,7 +419,8 @@ static const struct {
 	{ "hear", hear },        { "deafen", deafen },    { "look", look_around },      { "marker", marker },
 	{ "draw", draw },        { "pipe", make_pipe },   { "close pipe", close_pipe }, { "churn", churn },
 	{ "who", who },          { "socket", do_socket }, { "clone3", do_clone3 },      { "fork", do_fork },
-	{ "execve", do_execve }, { "x32", do_x32 },       { "unshare", do_unshare },
+	{ "execve", do_execve }, { "x32", do_x32 },       { "unshare", do_unshare },    { "watch", watch },
+	{ "unwatch", unwatch },
 };
 
 static void obey(void)
@@ -454,9 +468,10 @@ int main(void)
 	sigemptyset(&one);
 	sigaddset(&one, SIGHUP);
 	signals = signalfd(-1, &one, SFD_NONBLOCK | SFD_CLOEXEC);
+	polls = epoll_create1(EPOLL_CLOEXEC);
 	share = open("/share", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (event < 0 || signals < 0 || share < 0 || page == MAP_FAILED)
+	if (event < 0 || signals < 0 || share < 0 || polls < 0 || page == MAP_FAILED)
 		return 1;
 	memcpy(page, "kept", sizeof("kept"));
 	(void)madvise(page, 4096, MADV_DONTFORK);
