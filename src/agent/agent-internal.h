@@ -175,6 +175,8 @@ int agent_clock(struct agent *a, const struct joey_frame *f);
 /* Forks when there is a place; else it waits. */
 void agent_job_submit(struct agent *a, struct agent_job *j);
 void agent_jobs_turn(struct agent *a);
+/* Whatever makes that container stops, and answers that it was cut short; what it has left is swept up after it. */
+void agent_jobs_cut(struct agent *a, uint32_t c);
 void agent_job_read(struct agent *a, struct agent_job *j);
 /* Every child that has ended. */
 void agent_reap(struct agent *a);

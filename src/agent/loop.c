@@ -94,6 +94,8 @@ static void take_request(struct agent *a, const struct joey_frame *f)
 	if (r == 0)
 		r = place(a, j, &err);
 	if (r == 0) {
+		if (j->type == JOEY_WIRE_DROP)
+			agent_jobs_cut(a, j->c);
 		agent_job_submit(a, j);
 		return;
 	}

@@ -280,6 +280,24 @@ void agent_job_submit(struct agent *a, struct agent_job *j)
 	a->n_waiting++;
 }
 
+void agent_jobs_cut(struct agent *a, uint32_t c)
+{
+	for (struct agent_job *j = a->waiting, *next; j; j = next) {
+		autoerr struct joey_err err = JOEY_ERR_INIT;
+
+		next = j->next;
+		if (j->type != JOEY_WIRE_CREATE || j->c != c)
+			continue;
+		unlink_job(&a->waiting, &a->n_waiting, j);
+		joey_err_set(&err, JOEY_EK_OTHER, ECANCELED, "guest: the container was dropped");
+		failed(a, j, &err);
+		agent_job_free(a, j);
+	}
+	for (const struct agent_job *j = a->running; j; j = j->next)
+		if (j->type == JOEY_WIRE_CREATE && j->c == c && j->worker > 0)
+			(void)kill(j->worker, SIGKILL);
+}
+
 void agent_jobs_turn(struct agent *a)
 {
 	struct agent_job *j = a->waiting, *next;

@@ -400,6 +400,23 @@ populated() { [ -d "$(cgroup2_mount)$CG/1" ]; }
 	! populated
 }
 
+@test "drop at any time of a create: both are answered, nothing is left" {
+	local n
+	for n in 2 3 4 5 6 7 8 9; do
+		container "$n"
+		conf "$n" '.hooks={createContainer:[{path:"/bin/sleep",args:["sleep","100"]}]}'
+		printf 'async create {"c":%d,"id":"%s"} %s\n' "$n" "$CID-$n" "$T/c$n.json"
+		[ "$n" = 2 ] || echo "pause $((n * n * 3))"
+		echo "req drop {\"c\":$n}"
+	done >"$T/commands"
+	agent < <(echo hello && cat "$T/commands" && echo pause 300 && echo alive)
+	equals "$(grep -c timeout <<<"$output")" 0
+	equals "$(grep -c '^ok $' <<<"$output")" 8
+	equals "${a[-1]}" yes
+	[ -z "$(ls "$T/joey")" ]
+	! populated
+}
+
 @test "malformed input is refused in words, or ends the agent; it never crashes" {
 	agent <<-EOF
 		hello
