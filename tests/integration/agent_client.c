@@ -128,6 +128,19 @@ static void take_io(const struct joey_frame *f)
 		broken("unexpected frame on io");
 }
 
+/* A machine of its own asks for it; an agent on this host has the right one. */
+static void tell_time(void)
+{
+	struct timespec t;
+	uint8_t now[8];
+
+	if (clock_gettime(CLOCK_REALTIME, &t) < 0)
+		broken("no clock");
+	joey_wire_put64(now, (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec);
+	if (joey_wire_put(&ctl_out, JOEY_WIRE_CLOCK, 0, 0, now, sizeof(now)) < 0)
+		broken("no room for the time");
+}
+
 static void take_ctl(const struct joey_frame *f)
 {
 	struct joey_err err = JOEY_ERR_INIT;
@@ -153,7 +166,9 @@ static void take_ctl(const struct joey_frame *f)
 			snprintf(reply, sizeof(reply), "ok %.*s", (int)n, n ? (const char *)data : "");
 		replied = f->id;
 		joey_err_clear(&err);
-	} else if (f->type == JOEY_WIRE_LOG)
+	} else if (f->type == JOEY_WIRE_CLOCK)
+		tell_time();
+	else if (f->type == JOEY_WIRE_LOG)
 		fprintf(stderr, "log %u: %.*s\n", f->id, (int)f->len, (const char *)f->data);
 	else
 		broken("unexpected frame on ctl");

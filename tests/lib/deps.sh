@@ -8,7 +8,7 @@ DEPS_ROOT="mmdebstrap e2fsprogs"
 DEPS_GUEST="qemu-system-x86 dpkg xz-utils zstd lz4 bzip2"
 DEPS_DEMO="$DEPS_BUILD $DEPS_BUNDLE $DEPS_ROOT $DEPS_GUEST python3"
 DEPS_TEST="libcmocka-dev bats strace uidmap procps iproute2 util-linux erofs-utils containernetworking-plugins attr xz-utils rsync file git"
-DEPS_TOOLS="clang libclang-rt-14-dev llvm clang-format gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+DEPS_TOOLS="clang libclang-rt-14-dev llvm clang-format gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm"
 DEPS_BENCH="patchelf"
 DEPS_CHECK="$DEPS_DEMO $DEPS_TEST $DEPS_TOOLS"
 

@@ -151,7 +151,14 @@ part_cross() {
 	export PKG_CONFIG_LIBDIR=$root/$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
 	configure_in cross --host=aarch64-linux-gnu --enable-werror \
 		CPPFLAGS="-isystem $root/usr/include -isystem $root/usr/include/aarch64-linux-gnu" LDFLAGS="-L$root/$lib" &&
-		make -j"$JOBS" joey && file joey && file joey | grep -q 'ARM aarch64'
+		make -j"$JOBS" joey joey-agent && file joey && file joey | grep -q 'ARM aarch64'
+}
+
+# The guest of the other architecture, in full emulation; the program is part_cross's.
+part_aarch64() {
+	[ -x "$BUILD/cross/joey-agent" ] || skip "nothing was built for aarch64"
+	make -C "$BUILD/gcc" tests/integration/agent-client || return 1
+	"$TOP/tests/cross/aarch64.sh" "$BUILD/cross/joey-agent" "$BUILD/gcc/tests/integration/agent-client" "$BUILD/aarch64"
 }
 
 # Every fuzz target, on its corpus, for FUZZ_SECONDS each, two at a time.
