@@ -40,7 +40,8 @@ jq -nc '{args: ["busybox", "cat", "/sys/fs/cgroup/pids.max"], cwd: "/", env: ["P
 
 append="console=ttyAMA0 panic=-1 random.trust_cpu=on rcupdate.rcu_expedited=1 dummy.numdummies=0 quiet mitigations=off
 	nowatchdog lsm=landlock,yama cryptomgr.notests transparent_hugepage=madvise oops=panic"
-machine=(timeout -k 1 200 $qemu -nodefaults -no-user-config -display none -no-reboot
+# It ends with its client.
+machine=(setpriv --pdeathsig KILL unshare --pid --fork --kill-child=KILL $qemu -nodefaults -no-user-config -display none -no-reboot
 	-machine virt,accel=tcg,gic-version=max -cpu max -smp 1 -m 1024M -kernel "$dir/guest/vmlinux" -initrd "$dir/guest/initramfs.cpio"
 	-append "${append//$'\n\t'/ }" -chardev "file,id=console,path=$dir/console" -serial chardev:console
 	-object rng-builtin,id=rng -device virtio-rng-device,rng=rng -device virtio-serial-device,id=serial,max_ports=3
@@ -79,7 +80,7 @@ resume|ok *
 drop|ok *
 the end|signal 9
 the machine goes on|yes'
-"$client" "${machine[@]}" >"$dir/said" 2>"$dir/errors" <<-EOF
+timeout -k 1 250 "$client" "${machine[@]}" >"$dir/said" 2>"$dir/errors" <<-EOF
 	hello
 	req create {"c":1,"id":"one","run":true} $dir/c1.json
 	output 1 1 1
