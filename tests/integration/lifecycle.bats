@@ -221,6 +221,9 @@ load helpers
 
 @test "[engine7] a container needs no joey process beside it" {
 	cmd sleep 100
+	# Other tests run at the same time, and templates live on.
+	cp "$RUNTIME" "$T/runtime"
+	RUNTIME=$T/runtime
 	create
 	start
 	local p exe n=0 me
