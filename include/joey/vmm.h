@@ -106,8 +106,8 @@ int joey_vmm_start(const struct joey_vmm_start *args, struct joey_vmm *ret, stru
 bool joey_vmm_can_fork(const struct joey_vmm_spec *spec);
 /* Is there a template of it that can be used? */
 bool joey_vmm_has_template(const struct joey_vmm_spec *spec);
-/* The program that a container in it is to run (src/zygote/first.c), O_RDONLY; -errno. */
-int joey_vmm_open_first(void);
+/* The program that a container in it is to run (src/zygote/first.c), O_RDONLY; -errno.  size: of the file in there. */
+int joey_vmm_open_first(off_t *size);
 /*
  * Waits until the guest of that hypervisor has taken next to no processor time for so long; seconds at most.  What it
  * has put off (RCU, work queues) is not done in each copy, then.

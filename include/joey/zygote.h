@@ -24,6 +24,8 @@ enum {
 	JOEY_ZYGOTE_TARGETS_MAX = 16,
 	JOEY_ZYGOTE_FILTER_MAX = 1024, /* instructions */
 	JOEY_ZYGOTE_CGROUP = 1,        /* of flags */
+	/* The size of first.c's file, all of which it maps: not one of whole pages, as programs' are. */
+	JOEY_ZYGOTE_FIRST_SIZE = (4 << 20) - 100,
 };
 
 struct joey_zygote_setup {

@@ -21,7 +21,7 @@ int zygote_each(int dir, unsigned wait_ms, int (*what)(struct vm_place *p, void 
 /* Making one of that name has failed so often that it is not tried again; note: once more. */
 bool zygote_is_hopeless(int dir, const char *name);
 void zygote_note_failure(int dir, const char *name);
-/* Lets the machine run and drop a container that does what containers do first, or the last one before copies are made.
+/* Lets the machine run and drop a container that does what containers do first; last: the one before copies are made.
  */
 int zygote_warm(const struct vm_place *p, struct vm_client *cl, bool last, struct joey_err *err);
 

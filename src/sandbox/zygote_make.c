@@ -19,8 +19,8 @@ enum {
 	DELAY_MS = 200, /* the container that was made just now goes first */
 	MAKER_NICE = 10,
 	ROUNDS = 3,
-	QUIET_MS =
-		300, /* an RCU grace period and more: what a container's cgroup leaves behind is dropped in several */
+	/* An RCU grace period and more: what a container's cgroup leaves behind is dropped in several. */
+	QUIET_MS = 300,
 };
 
 /* ---- one -------------------------------------------------------------------------------------------------------- */
@@ -61,6 +61,7 @@ static int make_at(struct vm_place *p, const struct joey_vmm_spec *spec, struct 
 		r = read_info(&cl, "hypervisorPid", &hypervisor, err);
 	for (int i = 0; r == 0 && i < ROUNDS; i++) {
 		r = zygote_warm(p, &cl, i == ROUNDS - 1, err);
+		/* What the first one has left can be dropped beside the second. */
 		if (r == 0 && i > 0)
 			joey_vmm_settle(hypervisor, QUIET_MS);
 	}

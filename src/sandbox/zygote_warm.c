@@ -11,15 +11,14 @@
 #include "joey/log.h"
 #include "sandbox/zygote-internal.h"
 
-/* The program has holes at its end, which are read and take no memory. */
-enum { COPY_MAX = 1 << 20, PROGRAM_SIZE = (4 << 20) - 100 };
-#define ROOT_SIZE "256k"
+enum { COPY_MAX = 128 << 10 };
 
-/* A root with one program, /bin/sh, that does what programs do first. /last tells it what it is to do besides. */
+/* A root with one program, /bin/sh, that does what programs do first. /last tells it to clean up instead. */
 static int make_root(struct vm_sources *s, bool last, struct joey_err *err)
 {
 	static const char *const dirs[] = { "bin", "dev", "proc", "sys", "last" };
-	autoclose int program = joey_vmm_open_first(), to = -EBADF, bin = -EBADF;
+	off_t size;
+	autoclose int program = joey_vmm_open_first(&size), to = -EBADF, bin = -EBADF;
 	ssize_t n;
 	int r;
 
@@ -28,7 +27,7 @@ static int make_root(struct vm_sources *s, bool last, struct joey_err *err)
 		return joey_err_sys(err, ENOMEM, "make a root");
 	s->n = 1;
 	snprintf(s->v[0].name, sizeof(s->v[0].name), "rootfs");
-	r = share_make_tmpfs(ROOT_SIZE, 0, &s->v[0].fd, err);
+	r = share_make_tmpfs("256k", 0, &s->v[0].fd, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < JOEY_ARRAY_SIZE(dirs) - !last; i++)
@@ -43,7 +42,8 @@ static int make_root(struct vm_sources *s, bool last, struct joey_err *err)
 	do
 		n = sendfile(to, program, NULL, COPY_MAX);
 	while (n > 0 || (n < 0 && errno == EINTR));
-	r = n < 0 || ftruncate(to, PROGRAM_SIZE) < 0 ? -errno : 0;
+	/* It ends in a hole, which is read and takes no memory. */
+	r = n < 0 || ftruncate(to, size) < 0 ? -errno : 0;
 	return r < 0 ? joey_err_sys(err, r, "copy a program") : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "joey/zygote.h"
 #include "vmm/vmm-internal.h"
 
 #ifndef JOEY_GUEST_DIR
@@ -87,11 +88,12 @@ char *vmm_find_zygote(void)
 	return find_file(VMM_JAIL_ZYGOTE);
 }
 
-int joey_vmm_open_first(void)
+int joey_vmm_open_first(off_t *size)
 {
 	autofree char *path = find_file("zygote-first");
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -ENOENT;
 
+	*size = JOEY_ZYGOTE_FIRST_SIZE;
 	return fd < 0 && path ? -errno : fd;
 }
 

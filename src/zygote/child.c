@@ -369,6 +369,15 @@ static bool polls_nothing(int fd)
 	return info_of(fd, text, "pos:") && !info_of(fd, text, "tfd:");
 }
 
+static int keep(int fd, int *list, unsigned *n, size_t max)
+{
+	if (*n == max)
+		return -E2BIG;
+	list[(*n)++] = fd;
+	return 0;
+}
+#define KEEP(fd, list, n) keep(fd, list, n, sizeof(list) / sizeof(*(list)))
+
 static int look_at(int fd, void *arg)
 {
 	struct look *l = arg;
@@ -382,33 +391,21 @@ static int look_at(int fd, void *arg)
 	if (goes(l, fd) || len <= 0)
 		return 0;
 	text[len] = '\0';
-	if (same(text, "anon_inode:[eventfd]")) {
-		if (v->n_events == sizeof(v->events) / sizeof(*v->events))
-			return -E2BIG;
-		v->events[v->n_events++] = fd;
-		return 0;
-	}
+	if (same(text, "anon_inode:[eventfd]"))
+		return KEEP(fd, v->events, &v->n_events);
 	if (same(text, "anon_inode:[signalfd]")) {
-		if (v->n_signals == sizeof(v->signals) / sizeof(*v->signals))
-			return -E2BIG;
-		v->signals[v->n_signals] = fd;
-		return mask_of(fd, &v->masks[v->n_signals++]);
+		int r = KEEP(fd, v->signals, &v->n_signals);
+
+		return r < 0 ? r : mask_of(fd, &v->masks[v->n_signals - 1]);
 	}
-	if (same(text, "anon_inode:[eventpoll]") && polls_nothing(fd)) {
-		if (v->n_polls == sizeof(v->polls) / sizeof(*v->polls))
-			return -E2BIG;
-		v->polls[v->n_polls++] = fd;
-		return 0;
-	}
+	if (same(text, "anon_inode:[eventpoll]") && polls_nothing(fd))
+		return KEEP(fd, v->polls, &v->n_polls);
 	/* Nobody knows what it would be in two processes. */
 	if (starts(text, "anon_inode:") || starts(text, "socket:") || starts(text, "pipe:") || starts(text, "/share/"))
 		return -ENOTUNIQ;
 	if (SYS(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO, &st) == 0 && st.stx_ino == l->share.stx_ino &&
-	    st.stx_dev_major == l->share.stx_dev_major && st.stx_dev_minor == l->share.stx_dev_minor) {
-		if (v->n_shares == sizeof(v->shares) / sizeof(*v->shares))
-			return -E2BIG;
-		v->shares[v->n_shares++] = fd;
-	}
+	    st.stx_dev_major == l->share.stx_dev_major && st.stx_dev_minor == l->share.stx_dev_minor)
+		return KEEP(fd, v->shares, &v->n_shares);
 	return 0;
 }
 

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <linux/prctl.h>
 #include <linux/stat.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -18,7 +17,7 @@
 
 #include "zygote/zygote-internal.h"
 
-enum { PAGE = 4096, AGAIN = 1, USED = 8 << 20, SIZE = 4 << 20 /* the file's, who copies it sees to that */ };
+enum { PAGE = 4096, AGAIN = 1, USED = 8 << 20, SIZE = (JOEY_ZYGOTE_FIRST_SIZE + PAGE - 1) / PAGE * PAGE };
 
 static char initialised[16 * PAGE + 100] __attribute__((aligned(PAGE))) = { 1 };
 static char zeroes[16 * PAGE + 1];
@@ -36,12 +35,8 @@ static struct rseq_area {
 
 static const struct call {
 	long nr;
-	enum {
-		GIVEN,
-		RESULT,
-		FIRST,
-		SECOND
-	} from; /* the first argument: a; the result that was kept; of the last pair */
+	/* The first argument: a; the result that was kept; the ends of the last pair. */
+	enum { GIVEN, RESULT, FIRST, SECOND } from;
 	bool keep;
 	const void *a, *b, *c, *d, *e;
 } calls[] = {

@@ -80,7 +80,16 @@ resume|ok *
 drop|ok *
 the end|signal 9
 the machine goes on|yes'
-timeout -k 1 250 "$client" "${machine[@]}" >"$dir/said" 2>"$dir/errors" <<-EOF
+# Its boot takes longer than an answer may.
+booted() {
+	local i
+	for ((i = 0; i < 600; i++)); do
+		! grep -qs 'joey-agent: ready' "$dir/console" || return 0
+		sleep 0.2
+	done
+}
+rm -f "$dir/console"
+{ booted && cat; } <<-EOF | timeout -k 1 250 "$client" "${machine[@]}" >"$dir/said" 2>"$dir/errors"
 	hello
 	req create {"c":1,"id":"one","run":true} $dir/c1.json
 	output 1 1 1

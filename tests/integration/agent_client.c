@@ -28,7 +28,7 @@
 
 #include "joey/wire.h"
 
-enum { PROCS = 1024, WAIT_MS = 60000 };
+enum { PROCS = 1024, WAIT_MS = 20000 };
 
 struct stream {
 	char *data;

@@ -206,31 +206,29 @@ part_image() { "$TOP/tests/vm/image.sh"; }
 in_vm() {
 	local kind=$1 limit=$2
 	shift 2
-	test_tools || return 1
-	rm -rf "$BUILD/vm-$kind/taken"
-	a_vm "$kind" "$limit" "$@"
+	vm_ready "$kind" && a_vm "$kind" "$limit" "$@"
 }
+# Nobody has taken any of the work yet.
+vm_ready() { test_tools && rm -rf "$BUILD/vm-$1/taken" && mkdir -p "$BUILD/vm-$1"; }
 a_vm() {
 	local kind=$1 limit=$2
 	shift 2
 	"$TOP/tests/vm/run.sh" "--$kind" --timeout "$limit" --share "$SRC:/source:ro" --share "$BUILD/gcc:/build:ro" \
 		--share "$BUILD/tools:/tools:ro" --out "$BUILD/vm-$kind" ${VM_SHARE:+--share "$VM_SHARE"} -- bash /source/tests/vm/suite.sh "$@"
 }
-# in_two LIMIT ARGUMENT... -- ARGUMENT...: two quick machines side by side, for each has one processor only.
+# in_two LIMIT ARGUMENTS ARGUMENTS: two quick machines side by side, for each has one processor only.
 in_two() {
-	local limit=$1 first=() rc=0
-	shift
-	while [ "$1" != -- ]; do first+=("$1") && shift; done
-	shift
-	test_tools || return 1
-	rm -rf "$BUILD/vm-uml/taken" && mkdir -p "$BUILD/vm-uml" || return 1
-	a_vm uml "$limit" "${first[@]}" >"$BUILD/vm-uml/first" 2>&1 &
-	a_vm uml "$limit" "$@" || rc=1
+	local rc=0
+	vm_ready uml || return 1
+	# shellcheck disable=SC2086 # words
+	a_vm uml "$1" $2 >"$BUILD/vm-uml/first" 2>&1 &
+	# shellcheck disable=SC2086
+	a_vm uml "$1" $3 || rc=1
 	wait $! || rc=1
 	cat "$BUILD/vm-uml/first"
 	return $rc
 }
-part_vm() { in_two 1400 unit integration -- integration unit; }
+part_vm() { in_two 1400 'unit integration' 'integration unit'; }
 
 # Against the specification, and against crun and runc: here, where they are quick, and in the test machine what needs the
 # controllers that a host may lack.
@@ -248,7 +246,7 @@ part_differential() {
 	VM_SHARE=$rivals:$rivals:ro in_vm uml 250 differential || rc=1
 	return $rc
 }
-part_engines() { in_two 1100 engines -- engines2; }
+part_engines() { in_two 1100 engines engines2; }
 # The same engines with sandboxed containers, on this host: half of the suites beside the other half.
 part_engines-vm() {
 	local engines out=$BUILD/engines-vm
